@@ -1,0 +1,102 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+]
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "ClusPrep",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "clusprepd", targets: ["clusprepd"]),
+        .executable(name: "clusprep", targets: ["clusprep"]),
+        .executable(name: "idlc", targets: ["idlc"]),
+        .library(name: "ClusPrepClient", targets: ["ClusPrepClient"]),
+        .library(
+            name: "ClusPrepProtocols", targets: ["NDR", "DCERPC", "DCOM", "Security", "ClusterProtocols", "ErrorCodes"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    ],
+    targets: [
+        // What everything stands on.
+        .target(name: "ErrorCodes"),
+        .target(name: "NDR", dependencies: ["ErrorCodes"]),
+
+        // The IDL compiler and the plugin that runs it.
+        .target(name: "IDLCompiler"),
+        .executableTarget(
+            name: "idlc",
+            dependencies: [
+                "IDLCompiler", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .plugin(name: "IDLPlugin", capability: .buildTool(), dependencies: ["idlc"]),
+
+        // Security, DCE/RPC, DCOM and the generated protocols.
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(name: "Security", dependencies: ["COpenSSL", "ErrorCodes"]),
+        .target(
+            name: "DCERPC", dependencies: ["NDR", "Security", "ErrorCodes", logging] + nio, exclude: ["idl.json"],
+            plugins: ["IDLPlugin"]),
+        .target(
+            name: "DCOM", dependencies: ["DCERPC", "NDR", "Security", "ErrorCodes", logging], exclude: ["idl.json"],
+            plugins: ["IDLPlugin"]),
+        .target(
+            name: "ClusterProtocols", dependencies: ["DCOM", "DCERPC", "NDR", "ErrorCodes"], exclude: ["idl.json"],
+            plugins: ["IDLPlugin"]),
+
+        // The node itself: disks, volumes, the engine. None of them knows RPC.
+        .target(name: "Reservations", dependencies: ["ErrorCodes", .product(name: "NIOPosix", package: "swift-nio")]),
+        .target(name: "CNTFS3G", linkerSettings: [.linkedLibrary("ntfs-3g")]),
+        .target(name: "Volumes", dependencies: ["CNTFS3G", "Reservations", "ErrorCodes"]),
+        .target(
+            name: "ClusterEngine",
+            dependencies: ["Security", "ErrorCodes", logging, .product(name: "GRDB", package: "GRDB.swift")]),
+
+        // What clients reach, and the programs.
+        .target(
+            name: "ClusPrepServer",
+            dependencies: [
+                "ClusterProtocols", "DCOM", "DCERPC", "NDR", "Security", "Reservations", "Volumes", "ClusterEngine",
+                "ErrorCodes", logging,
+            ]),
+        .target(
+            name: "ClusPrepClient",
+            dependencies: ["ClusterProtocols", "DCOM", "DCERPC", "NDR", "Security", "ErrorCodes"]),
+        .executableTarget(
+            name: "clusprepd",
+            dependencies: [
+                "ClusPrepServer", "ClusterEngine", "DCOM", "DCERPC", "Security", "Reservations", logging,
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
+        .executableTarget(
+            name: "clusprep",
+            dependencies: [
+                "ClusPrepClient", "ClusterEngine", "ClusterProtocols", "Reservations", "Volumes", "Security",
+                "ErrorCodes",
+                logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        .testTarget(name: "ErrorCodesTests", dependencies: ["ErrorCodes"]),
+        .testTarget(name: "NDRTests", dependencies: ["NDR"]),
+        .testTarget(name: "IDLCompilerTests", dependencies: ["IDLCompiler"], exclude: ["Expected"]),
+        .testTarget(name: "SecurityTests", dependencies: ["Security"]),
+        .testTarget(name: "DCERPCTests", dependencies: ["DCERPC", "NDR", "Security"]),
+        .testTarget(name: "DCOMTests", dependencies: ["DCOM", "DCERPC", "NDR", "Security"]),
+        .testTarget(name: "ReservationsTests", dependencies: ["Reservations"]),
+        .testTarget(name: "VolumesTests", dependencies: ["Volumes", "Reservations"]),
+        .testTarget(name: "ClusterEngineTests", dependencies: ["ClusterEngine", "Security"]),
+        .testTarget(name: "ClusPrepServerTests", dependencies: ["ClusPrepServer"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
