@@ -38,6 +38,9 @@ public struct SecretBytes: Sendable, Equatable {
         return try body(UnsafeRawBufferPointer(storage.buffer))
     }
 
+    /// The octets without a copy, for code of this module that keeps the secret alive by itself.
+    var view: UnsafeRawBufferPointer { UnsafeRawBufferPointer(storage.buffer) }
+
     /// Compares in a time that depends on the lengths alone.
     public static func == (lhs: SecretBytes, rhs: SecretBytes) -> Bool {
         lhs.withUnsafeBytes { left in rhs.withUnsafeBytes { right in constantTimeEqual(left, right) } }
