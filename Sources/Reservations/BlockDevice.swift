@@ -1,0 +1,24 @@
+/// A disk seen as numbered blocks: what partition tables and file systems stand on.
+///
+/// Blocking; call it on a thread of your own or through ``BlockingExecutor``, never on an event loop or the cooperative pool.
+public protocol BlockDevice: Sendable {
+    /// The octets of a logical block: 512 or 4096 as a rule.
+    var blockSize: Int { get }
+    /// The number of logical blocks.
+    var blockCount: UInt64 { get }
+    /// Whether every write will be refused.
+    var isReadOnly: Bool { get }
+
+    /// Reads whole blocks.
+    ///
+    /// - Throws: ``SCSIError``, also for a range beyond the end, which is asked of the device, not guessed here.
+    func read(block: UInt64, count: Int) throws -> [UInt8]
+
+    /// Writes whole blocks; `data` is a multiple of the block size.
+    ///
+    /// The data is on stable storage only after the next ``flush()``.
+    func write(block: UInt64, _ data: [UInt8]) throws
+
+    /// Brings everything written before onto stable storage.
+    func flush() throws
+}

@@ -1,0 +1,239 @@
+/// A logical unit seen through one transport: the commands of SPC-3 and SBC-2 this project needs, typed.
+///
+/// The same code serves emulated, iSCSI and local units. Everything here blocks; call it through ``BlockingExecutor``.
+/// A command that ends with UNIT ATTENTION is sent once more, because the condition tells of the past and is gone once
+/// told; what it told is to be learnt by asking (``readReservation()``), never by having been listening at the right time.
+/// RECOVERED ERROR is success.
+public final class Disk: Sendable, BlockDevice {
+    /// The path to the unit.
+    public let transport: any SCSITransport
+    /// The unit's standard inquiry data, as it was when the disk was opened.
+    public let inquiry: InquiryData
+    /// The octets of a logical block, as they were when the disk was opened.
+    public let blockSize: Int
+    /// The number of logical blocks, as it was when the disk was opened.
+    public let blockCount: UInt64
+    /// Whether the medium was write protected when the disk was opened (WP of MODE SENSE, SBC-2 6.3.1).
+    ///
+    /// False where the unit does not say, be it that MODE SENSE is not supported or that a reservation forbids it: the
+    /// first write then tells.
+    public let isReadOnly: Bool
+
+    /// The most octets that one READ or WRITE moves; larger requests are cut into several commands.
+    public static let maximumTransfer = 1 << 20
+
+    /// The unit attentions a unit may have in store when it is opened: more of them in a row are an error.
+    private static let unitAttentionLimit = 8
+
+    /// Opens the unit behind the transport: inquiry, readiness, capacity, write protection.
+    ///
+    /// - Throws: ``SCSIError``; NOT READY where the unit has no medium or its state is damaged.
+    public init(transport: any SCSITransport) throws {
+        self.transport = transport
+        let standard = try Self.execute(.inquiry(page: nil, allocationLength: 96), on: transport, dataIn: 96)
+        guard let inquiry = InquiryData(standard) else {
+            throw SCSIError.malformedResponse(command: "INQUIRY", reason: "\(standard.count) octets instead of 36")
+        }
+        self.inquiry = inquiry
+        try Self.settle(transport)
+        let capacity = try Self.capacity(of: transport)
+        blockSize = capacity.blockSize
+        blockCount = capacity.blockCount
+        isReadOnly = Self.isWriteProtected(transport)
+    }
+
+    /// What READ CAPACITY says.
+    public struct Capacity: Sendable, Equatable {
+        /// The number of logical blocks.
+        public var blockCount: UInt64
+        /// The octets of one.
+        public var blockSize: Int
+
+        /// A capacity of these numbers.
+        public init(blockCount: UInt64, blockSize: Int) {
+            self.blockCount = blockCount
+            self.blockSize = blockSize
+        }
+    }
+
+    /// Asks for the capacity anew; it differs from ``blockCount`` where the unit has grown or shrunk since.
+    public func readCapacity() throws -> Capacity {
+        try Self.capacity(of: transport)
+    }
+
+    /// TEST UNIT READY: throws what keeps the unit from working.
+    public func testUnitReady() throws {
+        try execute(.testUnitReady)
+    }
+
+    /// Reads a vital product data page: its content without the header.
+    public func vitalProductData(page: UInt8) throws -> [UInt8] {
+        // 252 octets reach every page that old devices have; asking some of them for more at once makes them refuse.
+        let octets = try execute(.inquiry(page: page, allocationLength: 252), dataIn: 252)
+        let promised = octets.count >= 4 ? 4 + Int(octets.field16(2)) : 0
+        guard promised > 252 else { return Array(try VitalProductData.content(of: octets, page: page)) }
+        let length = UInt16(min(promised, Int(UInt16.max)))
+        let whole = try execute(.inquiry(page: page, allocationLength: length), dataIn: Int(length))
+        return Array(try VitalProductData.content(of: whole, page: page))
+    }
+
+    /// The pages the unit has (page 00h).
+    public func supportedPages() throws -> [UInt8] {
+        try vitalProductData(page: VitalProductData.supportedPages)
+    }
+
+    /// The unit's serial number (page 80h) without its padding; may be empty.
+    public func serialNumber() throws -> String {
+        let text = paddedText(try vitalProductData(page: VitalProductData.unitSerialNumber)[...])
+        return String(text.drop { $0 == " " })
+    }
+
+    /// The unit's identifiers (page 83h); ``DeviceIdentifier/preferred(_:)`` chooses among them.
+    public func identifiers() throws -> [DeviceIdentifier] {
+        try DeviceIdentifier.list(try vitalProductData(page: VitalProductData.deviceIdentification)[...])
+    }
+
+    /// Reads whole blocks.
+    public func read(block: UInt64, count: Int) throws -> [UInt8] {
+        var data: [UInt8] = []
+        data.reserveCapacity(count * blockSize)
+        for range in chunks(of: block, count: count) {
+            let length = Int(range.count) * blockSize
+            let part = try execute(.read(range, form: form(for: range)), dataIn: length)
+            guard part.count == length else {
+                throw SCSIError.malformedResponse(
+                    command: "READ", reason: "\(part.count) octets instead of \(length)")
+            }
+            data += part
+        }
+        return data
+    }
+
+    /// Writes whole blocks.
+    public func write(block: UInt64, _ data: [UInt8]) throws {
+        guard data.count.isMultiple(of: blockSize) else {
+            throw SCSIError.unalignedTransfer(octets: data.count, blockSize: blockSize)
+        }
+        var rest = data[...]
+        for range in chunks(of: block, count: data.count / blockSize) {
+            let part = rest.prefix(Int(range.count) * blockSize)
+            rest.removeFirst(part.count)
+            let command = SCSICommand.write(range, form: form(for: range), forceUnitAccess: false)
+            try execute(command, dataOut: Array(part))
+        }
+    }
+
+    /// SYNCHRONIZE CACHE over the whole unit. A unit that does not know the command has no cache to bring down.
+    public func flush() throws {
+        do {
+            try execute(.synchronizeCache(.init(first: 0, count: 0), isSixteenOctets: false))
+        } catch SCSIError.checkCondition(let sense) where sense.code == .invalidOperationCode {
+            return
+        }
+    }
+
+    private func chunks(of block: UInt64, count: Int) -> [SCSICommand.BlockRange] {
+        let most = max(1, Self.maximumTransfer / blockSize)
+        return stride(from: 0, to: count, by: most).map { offset in
+            // An address that wraps is as far out of range as the greatest one; the unit says so.
+            let first = block.addingReportingOverflow(UInt64(offset))
+            return SCSICommand.BlockRange(
+                first: first.overflow ? .max : first.partialValue, count: UInt32(min(most, count - offset)))
+        }
+    }
+
+    private func form(for range: SCSICommand.BlockRange) -> SCSICommand.TransferForm {
+        range.first <= UInt64(UInt32.max) && range.count <= UInt32(UInt16.max) ? .ten : .sixteen
+    }
+}
+
+extension Disk {
+    /// Executes a command with a unit attention's one repetition.
+    ///
+    /// - Parameters:
+    ///   - command: the command.
+    ///   - dataOut: what it sends.
+    ///   - dataIn: the octets it may answer.
+    /// - Returns: the data it answered.
+    @discardableResult
+    public func execute(_ command: SCSICommand, dataOut: [UInt8] = [], dataIn: Int = 0) throws -> [UInt8] {
+        try Self.execute(command, on: transport, dataOut: dataOut, dataIn: dataIn)
+    }
+
+    @discardableResult
+    private static func execute(
+        _ command: SCSICommand, on transport: any SCSITransport, dataOut: [UInt8] = [], dataIn: Int = 0
+    ) throws -> [UInt8] {
+        do {
+            return try executeOnce(command, on: transport, dataOut: dataOut, dataIn: dataIn)
+        } catch SCSIError.checkCondition(let sense) where sense.key == .unitAttention {
+            return try executeOnce(command, on: transport, dataOut: dataOut, dataIn: dataIn)
+        }
+    }
+
+    private static func executeOnce(
+        _ command: SCSICommand, on transport: any SCSITransport, dataOut: [UInt8], dataIn: Int
+    ) throws -> [UInt8] {
+        let result: SCSIResult
+        do {
+            result = try transport.execute(cdb: command.cdb, dataOut: dataOut, dataInLength: dataIn)
+        } catch let error as SCSIError {
+            throw error
+        } catch {
+            throw SCSIError.transport(name: transport.name, cause: error)
+        }
+        switch result.status {
+        case .good, .conditionMet: return result.data
+        case .reservationConflict: throw SCSIError.reservationConflict
+        case .busy, .taskSetFull: throw SCSIError.busy
+        case .checkCondition:
+            guard let sense = result.sense else { throw SCSIError.status(.checkCondition) }
+            if sense.key == .recoveredError { return result.data }
+            throw SCSIError.checkCondition(sense)
+        default: throw SCSIError.status(result.status)
+        }
+    }
+
+    /// Takes the unit attentions that greet a new I_T nexus off the unit, and waits for nothing else.
+    private static func settle(_ transport: any SCSITransport) throws {
+        for _ in 1..<unitAttentionLimit {
+            do {
+                _ = try executeOnce(.testUnitReady, on: transport, dataOut: [], dataIn: 0)
+                return
+            } catch SCSIError.checkCondition(let sense) where sense.key == .unitAttention {
+                continue
+            }
+        }
+        _ = try executeOnce(.testUnitReady, on: transport, dataOut: [], dataIn: 0)
+    }
+
+    private static func capacity(of transport: any SCSITransport) throws -> Capacity {
+        let short = try execute(.readCapacity10, on: transport, dataIn: 8)
+        guard short.count >= 8 else {
+            throw SCSIError.malformedResponse(command: "READ CAPACITY (10)", reason: "\(short.count) octets of 8")
+        }
+        var last = UInt64(short.field32(0))
+        var blockSize = short.field32(4)
+        if last == UInt64(UInt32.max) {
+            let long = try execute(.readCapacity16(allocationLength: 32), on: transport, dataIn: 32)
+            guard long.count >= 12 else {
+                throw SCSIError.malformedResponse(command: "READ CAPACITY (16)", reason: "\(long.count) octets of 12")
+            }
+            last = long.field64(0)
+            blockSize = long.field32(8)
+        }
+        // 64 KiB is beyond every block size in use; zero and more are a target's error we must not compute with.
+        guard (1...65536).contains(blockSize), last < UInt64.max else {
+            throw SCSIError.malformedResponse(
+                command: "READ CAPACITY", reason: "blocks of \(blockSize) octets, the last at \(last)")
+        }
+        return Capacity(blockCount: last + 1, blockSize: Int(blockSize))
+    }
+
+    private static func isWriteProtected(_ transport: any SCSITransport) -> Bool {
+        let command = SCSICommand.modeSense(
+            .init(page: 0x3F, disablesBlockDescriptors: true), allocationLength: 192, isTenOctets: false)
+        guard let header = try? execute(command, on: transport, dataIn: 192), header.count >= 4 else { return false }
+        return header[2] & 0x80 != 0
+    }
+}
