@@ -51,14 +51,8 @@ public struct HMACMD5: ~Copyable {
     private static func makeContext(key: UnsafeRawBufferPointer) throws(CryptographyError) -> OpaquePointer {
         let library = try OpenSSLLibrary.shared.get()
         let context = try OpenSSLLibrary.require(EVP_MAC_CTX_new(library.hmac), "EVP_MAC_CTX_new")
-        var digestName = Array("MD5".utf8CString)
-        let result = digestName.withUnsafeMutableBufferPointer { name in
-            let parameters = [
-                OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.baseAddress, 0),
-                OSSL_PARAM_construct_end(),
-            ]
-            return EVP_MAC_init(context, key.bindMemory(to: UInt8.self).baseAddress, key.count, parameters)
-        }
+        let result = clusprep_hmac_init(
+            context, "MD5", key.bindMemory(to: UInt8.self).baseAddress, key.count)
         do throws(CryptographyError) {
             try OpenSSLLibrary.check(result, "HMAC-MD5")
         } catch {
@@ -121,35 +115,14 @@ public enum HKDF {
         let library = try OpenSSLLibrary.shared.get()
         let context = try OpenSSLLibrary.require(EVP_KDF_CTX_new(library.hkdf), "EVP_KDF_CTX_new")
         defer { EVP_KDF_CTX_free(context) }
-        // libcrypto only reads the parameters, but its constructors want mutable memory.
-        var digestName = Array("SHA2-256".utf8CString)
         // RFC 5869, 2.2: no salt is one of as many zeroes as the hash has octets.
-        var salt = salt.isEmpty ? [UInt8](repeating: 0, count: 32) : salt
-        var info = info
+        let salt = salt.isEmpty ? [UInt8](repeating: 0, count: 32) : salt
         var result: Int32 = 0
         let derived = SecretBytes(count: count) { output in
             key.withUnsafeBytes { key in
-                digestName.withUnsafeMutableBufferPointer { name in
-                    salt.withUnsafeMutableBytes { salt in
-                        info.withUnsafeMutableBytes { info in
-                            var parameters = [
-                                OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, name.baseAddress, 0),
-                                OSSL_PARAM_construct_octet_string(
-                                    OSSL_KDF_PARAM_KEY, UnsafeMutableRawPointer(mutating: key.baseAddress), key.count),
-                            ]
-                            parameters.append(
-                                OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, salt.baseAddress, salt.count))
-                            if !info.isEmpty {
-                                parameters.append(
-                                    OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info.baseAddress, info.count)
-                                )
-                            }
-                            parameters.append(OSSL_PARAM_construct_end())
-                            result = EVP_KDF_derive(
-                                context, output.bindMemory(to: UInt8.self).baseAddress, output.count, parameters)
-                        }
-                    }
-                }
+                result = clusprep_hkdf_derive(
+                    context, "SHA2-256", key.baseAddress, key.count, salt, salt.count, info, info.count,
+                    output.bindMemory(to: UInt8.self).baseAddress, output.count)
             }
         }
         try OpenSSLLibrary.check(result, "HKDF")
