@@ -1,0 +1,35 @@
+/// Why the daemon did not start, in words for the person at the terminal.
+enum StartupError: Error, Equatable, CustomStringConvertible {
+    /// The command line makes no sense.
+    case usage(String)
+    /// A setting has a value that cannot be used.
+    case badSetting(String, reason: String)
+    /// The configuration file cannot be read.
+    case badFile(path: String, reason: String)
+    /// The state folder cannot be used.
+    case stateFolder(path: String, reason: String)
+    /// An address cannot be listened on.
+    case listen(address: String, port: Int, reason: String)
+    /// OpenSSL lacks what NTLM is made of.
+    case cryptography(String)
+
+    /// The exit status: 64 for usage and 78 for configuration, as sysexits.h has them, else 1.
+    var exitStatus: Int32 {
+        switch self {
+        case .usage: 64
+        case .badSetting, .badFile: 78
+        case .stateFolder, .listen, .cryptography: 1
+        }
+    }
+
+    var description: String {
+        switch self {
+        case .usage(let message): message
+        case .badSetting(let name, let reason): "setting \(name): \(reason)"
+        case .badFile(let path, let reason): "configuration file \(path): \(reason)"
+        case .stateFolder(let path, let reason): "state folder \(path): \(reason)"
+        case .listen(let address, let port, let reason): "cannot listen on \(address) port \(port): \(reason)"
+        case .cryptography(let reason): reason
+        }
+    }
+}
