@@ -4,8 +4,9 @@
 ///
 /// - **No unauthenticated plaintext.** When ``unprotect(_:body:authValue:level:)`` throws, the body it was given holds neither
 ///   the plaintext nor anything from which the caller could go on; it has been overwritten with zeroes.
-/// - **A bad message ends the context.** After the first throw from `protect` or `unprotect`, every further call throws
-///   too: the two sides' key streams and sequence numbers cannot be in step any more. The owner closes the association.
+/// - **A bad message ends its direction.** After the first throw from `unprotect`, every further `unprotect` throws too, and
+///   the same with `protect`: the two sides' key streams and sequence numbers cannot be in step any more. The other direction
+///   still works, so that a last fault can be sent; the owner then closes the association.
 /// - **Order is part of the protection.** The messages of one direction are numbered from zero. They have to be protected in
 ///   the order in which they are sent, and unprotected in the order in which they arrive. The two directions are independent.
 /// - **Lengths are known before.** `signatureLength(for:)` depends on the level alone, so that a sender can size its

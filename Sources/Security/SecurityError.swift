@@ -17,7 +17,7 @@ public enum SecurityError: Error, Sendable, Equatable {
     case messageAltered
     /// A message cannot be protected or verified at this level by this provider.
     case unsupportedLevel(AuthenticationLevel)
-    /// The context failed before, or has used up its sequence numbers; the association has to be closed.
+    /// This direction of the context failed before, or has used up its sequence numbers; the association has to be closed.
     case contextUnusable
     /// libcrypto refused a primitive.
     case cryptography(CryptographyError)
@@ -83,5 +83,14 @@ extension CryptographyError: CustomStringConvertible {
         case .primitiveFailed(let name, let cause): "OpenSSL failed at \(name): \(cause)"
         case .authenticationFailed: "the sealed data was altered, or belongs to another key or place"
         }
+    }
+}
+
+/// Runs something that only libcrypto can make fail, and wraps the failure.
+func cryptographic<Result>(_ body: () throws(CryptographyError) -> Result) throws(SecurityError) -> Result {
+    do throws(CryptographyError) {
+        return try body()
+    } catch {
+        throw .cryptography(error)
     }
 }

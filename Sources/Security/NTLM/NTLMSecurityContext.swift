@@ -1,0 +1,194 @@
+import Synchronization
+
+/// What an NTLM exchange leads to: signing and sealing as NTLM does it for DCE/RPC.
+///
+/// Only the strongest form exists here: extended session security, 128-bit keys, key exchange ([MS-NLMP] 3.4). The signature
+/// covers the whole PDU, header included, at every level that signs, whether or not header signing was negotiated
+/// ([MS-RPCE] 3.3.1.5.2.2); privacy seals the body besides.
+///
+/// See ``SecurityContext`` for the invariants.
+public final class NTLMSecurityContext: SecurityContext {
+    /// The octets of an NTLMSSP_MESSAGE_SIGNATURE.
+    static let signatureLength = 16
+
+    /// The caller (acceptor), or the account that we logged on with (initiator).
+    public let identity: ClientIdentity
+    /// The client computer's name, as it calls itself; proves nothing.
+    public let workstation: String
+    /// The service principal name that the client meant to reach, if it said so.
+    public let targetName: String?
+    /// Whether a message integrity code protected the exchange itself.
+    public let isExchangeProtected: Bool
+
+    private let canSign: Bool
+    private let canSeal: Bool
+    private let outgoing: Mutex<MessageStream>
+    private let incoming: Mutex<MessageStream>
+
+    /// Derives the keys of both directions.
+    ///
+    /// - Parameters:
+    ///   - sessionKey: ExportedSessionKey, 16 octets.
+    ///   - flags: what the two sides agreed on.
+    ///   - isClient: which side we are.
+    init(
+        identity: ClientIdentity, workstation: String, targetName: String?, isExchangeProtected: Bool,
+        sessionKey: SecretBytes, flags: NTLMFlags, isClient: Bool
+    ) throws(CryptographyError) {
+        self.identity = identity
+        self.workstation = workstation
+        self.targetName = targetName
+        self.isExchangeProtected = isExchangeProtected
+        // Sealing implies signing ([MS-NLMP] 3.4.3).
+        canSeal = flags.contains(.seal)
+        canSign = flags.contains(.sign) || flags.contains(.seal)
+        outgoing = Mutex(
+            try MessageStream(sessionKey: sessionKey, direction: isClient ? .clientToServer : .serverToClient))
+        incoming = Mutex(
+            try MessageStream(sessionKey: sessionKey, direction: isClient ? .serverToClient : .clientToServer))
+    }
+
+    /// 16 from ``AuthenticationLevel/call`` upwards, which [MS-RPCE] promotes to packet level; below there is nothing to sign.
+    public func signatureLength(for level: AuthenticationLevel) -> Int {
+        switch level {
+        case .none, .connect: 0
+        case .call, .packet, .packetIntegrity, .packetPrivacy: Self.signatureLength
+        }
+    }
+
+    /// Throws ``SecurityError/unsupportedLevel(_:)`` if the exchange did not agree on signing or sealing.
+    public func protect(
+        _ message: inout [UInt8], body: Range<Int>, level: AuthenticationLevel
+    ) throws(SecurityError) -> [UInt8] {
+        precondition(body.lowerBound >= 0 && body.upperBound <= message.count, "the body is inside of the message")
+        guard try isProtected(level) else { return [] }
+        return try outgoing.withLock { stream throws(SecurityError) in
+            try stream.protect(&message, body: level == .packetPrivacy ? body : nil)
+        }
+    }
+
+    /// Throws ``SecurityError/unsupportedLevel(_:)`` if the exchange did not agree on signing or sealing.
+    public func unprotect(
+        _ message: inout [UInt8], body: Range<Int>, authValue: ArraySlice<UInt8>, level: AuthenticationLevel
+    ) throws(SecurityError) {
+        precondition(body.lowerBound >= 0 && body.upperBound <= message.count, "the body is inside of the message")
+        guard try isProtected(level) else { return }
+        do throws(SecurityError) {
+            try incoming.withLock { stream throws(SecurityError) in
+                try stream.unprotect(&message, body: level == .packetPrivacy ? body : nil, authValue: authValue)
+            }
+        } catch {
+            // Nothing that was not authenticated leaves this function.
+            for index in body { message[index] = 0 }
+            throw error
+        }
+    }
+
+    /// Whether a level signs at all; throws if it does, but the exchange did not agree on that.
+    private func isProtected(_ level: AuthenticationLevel) throws(SecurityError) -> Bool {
+        switch level {
+        case .none, .connect: return false
+        case .call, .packet, .packetIntegrity:
+            guard canSign else { throw .unsupportedLevel(level) }
+        case .packetPrivacy:
+            guard canSeal else { throw .unsupportedLevel(level) }
+        }
+        return true
+    }
+}
+
+/// One direction of a context: its keys, its running key stream and its next sequence number.
+private struct MessageStream: ~Copyable {
+    private var signer: HMACMD5
+    private var cipher: RC4
+    /// The next message's number, or nil after a failure, or after the last number.
+    private var sequence: UInt32? = 0
+
+    init(sessionKey: SecretBytes, direction: NTLMKeys.Direction) throws(CryptographyError) {
+        let signer = try HMACMD5(key: NTLMKeys.signingKey(sessionKey, direction))
+        let cipher = try RC4(key: NTLMKeys.sealingKey(sessionKey, direction))
+        self.signer = signer
+        self.cipher = cipher
+    }
+
+    /// SEAL and SIGN of [MS-NLMP] 3.4.2 and 3.4.3. The body is sealed before the checksum: they share one key stream.
+    mutating func protect(_ message: inout [UInt8], body: Range<Int>?) throws(SecurityError) -> [UInt8] {
+        let number = try takeNumber()
+        do throws(CryptographyError) {
+            var code: Code = (0, 0)
+            try message.withMutableOctets { message throws(CryptographyError) in
+                try authenticate(number, UnsafeRawBufferPointer(message), into: &code)
+                if let body { try cipher.apply(to: UnsafeMutableRawBufferPointer(rebasing: message[body])) }
+            }
+            try encryptChecksum(&code)
+            sequence = next(number)
+            return Self.signature(code.0, number)
+        } catch {
+            throw .cryptography(error)
+        }
+    }
+
+    mutating func unprotect(
+        _ message: inout [UInt8], body: Range<Int>?, authValue: ArraySlice<UInt8>
+    ) throws(SecurityError) {
+        let number = try takeNumber()
+        do throws(CryptographyError) {
+            var code: Code = (0, 0)
+            try message.withMutableOctets { message throws(CryptographyError) in
+                if let body { try cipher.apply(to: UnsafeMutableRawBufferPointer(rebasing: message[body])) }
+                try authenticate(number, UnsafeRawBufferPointer(message), into: &code)
+            }
+            try encryptChecksum(&code)
+            // Version and sequence number are part of what is compared.
+            guard constantTimeEqual(Self.signature(code.0, number), Array(authValue)) else {
+                throw CryptographyError.authenticationFailed
+            }
+        } catch {
+            throw error == .authenticationFailed ? .messageAltered : .cryptography(error)
+        }
+        sequence = next(number)
+    }
+
+    /// The HMAC, whose first half is the checksum.
+    private typealias Code = (UInt64, UInt64)
+
+    /// Takes the number out, so that a failure on the way leaves none behind.
+    private mutating func takeNumber() throws(SecurityError) -> UInt32 {
+        guard let number = sequence.take() else { throw .contextUnusable }
+        return number
+    }
+
+    /// A number that came round again would let an old message in.
+    private func next(_ number: UInt32) -> UInt32? {
+        number == .max ? nil : number + 1
+    }
+
+    private mutating func authenticate(
+        _ number: UInt32, _ message: UnsafeRawBufferPointer, into code: inout Code
+    ) throws(CryptographyError) {
+        var number = number.littleEndian
+        try withUnsafeBytes(of: &number) { prefix throws(CryptographyError) in
+            try withUnsafeMutableBytes(of: &code) { output throws(CryptographyError) in
+                try signer.authenticate(prefix, message, into: output)
+            }
+        }
+    }
+
+    private mutating func encryptChecksum(_ code: inout Code) throws(CryptographyError) {
+        try withUnsafeMutableBytes(of: &code.0) { checksum throws(CryptographyError) in
+            try cipher.apply(to: checksum)
+        }
+    }
+
+    /// NTLMSSP_MESSAGE_SIGNATURE for extended session security ([MS-NLMP] 2.2.2.9.2).
+    private static func signature(_ checksum: UInt64, _ number: UInt32) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: NTLMSecurityContext.signatureLength) { buffer, count in
+            let raw = UnsafeMutableRawBufferPointer(buffer)
+            raw.storeBytes(of: UInt32(1).littleEndian, as: UInt32.self)
+            // The checksum is a run of octets, in memory order already.
+            raw.storeBytes(of: checksum, toByteOffset: 4, as: UInt64.self)
+            raw.storeBytes(of: number.littleEndian, toByteOffset: 12, as: UInt32.self)
+            count = NTLMSecurityContext.signatureLength
+        }
+    }
+}
