@@ -1,0 +1,208 @@
+"""Starts, stops, kills and restarts what the tests talk to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+START_TIMEOUT = 120
+STOP_TIMEOUT = 30
+
+
+def binaries() -> Path:
+    return Path(os.environ.get("CLUSPREP_BIN_DIR", REPOSITORY / ".build" / "debug")).resolve()
+
+
+def wait_until(condition, timeout: float, what: str):
+    """Polls until the condition holds, and returns what it returned."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout} s in vain for {what}")
+        time.sleep(0.02)
+
+
+def listens(address: str, port: int) -> bool:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.settimeout(2)
+        return probe.connect_ex((address, port)) == 0
+
+
+def alive(pid: int) -> bool:
+    """Whether the process still runs; one that only waits to be collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def with_flag(arguments: list[str], flag: str, value: str) -> list[str]:
+    """The command line with this flag set to this value, wherever and however it was set before."""
+    kept, skip = [], False
+    for argument in arguments:
+        if skip:
+            skip = False
+        elif argument == flag:
+            skip = True
+        elif not argument.startswith(flag + "="):
+            kept.append(argument)
+    return [*kept, flag, value]
+
+
+class Daemon:
+    """How one clusprepd of the lab was started, so that a test can start it again by itself."""
+
+    def __init__(self, pid: int):
+        process = Path(f"/proc/{pid}")
+        self.arguments = process.joinpath("cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+        self.executable = os.readlink(process / "exe")
+        self.folder = os.readlink(process / "cwd")
+        pairs = (item.partition(b"=") for item in process.joinpath("environ").read_bytes().split(b"\0") if item)
+        self.environment = {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+        self.process: subprocess.Popen | None = None
+
+    def start(self, node: dict, log: Path, **settings: str):
+        """Starts the daemon with these settings (by their flags' names) and waits until its endpoint mapper answers."""
+        arguments = [os.fsdecode(argument) for argument in self.arguments]
+        for name, value in {"endpoint_mapper_port": str(node["endpointMapperPort"]), **settings}.items():
+            arguments = with_flag(arguments, "--" + name.replace("_", "-"), value)
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                arguments,
+                executable=self.executable,
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.PIPE,  # open as long as we live: a daemon may be told to end with its input
+                stdout=output,
+                stderr=output,
+            )
+
+        def answers():
+            if self.process.poll() is not None:
+                raise AssertionError(f"clusprepd ended with {self.process.returncode}:\n{log.read_text()[-4000:]}")
+            return listens(node["address"], node["endpointMapperPort"])
+
+        wait_until(answers, START_TIMEOUT, f"{node['name']} to listen")
+        node["pid"] = self.process.pid
+
+    def kill(self):
+        """SIGKILL: no warning, no tidying up."""
+        self.process.kill()
+        self.process.wait(STOP_TIMEOUT)
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+class Lab:
+    """`clusprep lab`: the nodes, the disks and the user it made."""
+
+    def __init__(self, folder: Path, nodes: int = 2, disks: int = 2):
+        self.folder = folder
+        self.log = folder.with_name(folder.name + ".log")
+        command = [binaries() / "clusprep", "lab", "--dir", folder, "--nodes", nodes, "--disks", disks, "--json"]
+        with self.log.open("ab") as errors:
+            self.process = subprocess.Popen(
+                [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+            )
+        try:
+            self.description = json.loads(self._first_line())
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
+        self.nodes = self.description["nodes"]
+        self.disks = self.description["disks"]
+        self.domain = self.description["domain"]
+        self.user = self.description["user"]
+        self.password = self.description["password"]
+        self.daemons = [Daemon(node["pid"]) for node in self.nodes]
+
+    def _first_line(self) -> bytes:
+        line = b""
+        deadline = time.monotonic() + START_TIMEOUT
+        while not line.endswith(b"\n"):
+            readable, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
+            chunk = os.read(self.process.stdout.fileno(), 65536) if readable else b""
+            if not chunk:
+                raise AssertionError(f"clusprep lab said {line!r} and no more:\n{self.log.read_text()[-4000:]}")
+            line += chunk
+        return line
+
+    def stop(self) -> int:
+        """SIGTERM, as its users stop it. What is left afterwards is for the caller to check."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_TIMEOUT)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+            self.process.stdout.close()
+
+    def leftovers(self) -> list[str]:
+        """What a stopped lab must not leave: processes and open ports."""
+        found = [f"process {node['pid']} ({node['name']})" for node in self.nodes if alive(node["pid"])]
+        found += [
+            f"port {node['endpointMapperPort']} of {node['address']}"
+            for node in self.nodes
+            if listens(node["address"], node["endpointMapperPort"])
+        ]
+        return found
+
+
+class Daemons:
+    """The nodes of a lab without the lab: started, killed and restarted one by one by a test."""
+
+    def __init__(self, folder: Path, nodes: int = 2, disks: int = 2, **settings: str):
+        self.settings = settings
+        lab = Lab(folder, nodes, disks)
+        code = lab.stop()
+        assert code == 0, f"clusprep lab ended with {code}"
+        self.lab = lab
+        self.nodes, self.disks = lab.nodes, lab.disks
+        self.daemons = lab.daemons
+        self.running: set[int] = set()
+
+    def start(self, *indices: int):
+        for index in indices or range(len(self.nodes)):
+            self.daemons[index].start(self.nodes[index], self.lab.log, **self.settings)
+            self.running.add(index)
+        return self
+
+    def kill(self, index: int):
+        self.daemons[index].kill()
+        self.running.discard(index)
+
+    def stop(self):
+        codes = {index: self.daemons[index].stop() for index in sorted(self.running)}
+        self.running.clear()
+        return codes
+
+
+def tool(name: str, package: str) -> str:
+    """The path of a foreign program, or a skip that says what to install."""
+    import pytest
+
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed: apt-get install {package}")
+    return path
