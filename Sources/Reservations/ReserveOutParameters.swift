@@ -30,3 +30,38 @@ struct ReserveOutParameters: Sendable, Equatable {
         return octets
     }
 }
+
+extension ReserveOutParameters {
+    /// Reads a parameter list as a device server does.
+    ///
+    /// - Parameters:
+    ///   - octets: what the initiator sent.
+    ///   - length: PARAMETER LIST LENGTH of the CDB.
+    /// - Throws: PARAMETER LIST LENGTH ERROR where the length is not 24 without SPEC_I_PT, or the data does not reach it;
+    ///   INVALID FIELD IN PARAMETER LIST where the TransportIDs do not fill their length (SPC-3 6.12.3).
+    init(_ octets: [UInt8], length: UInt32) throws(ReserveOutRefusal) {
+        guard length >= UInt32(Self.basicLength), octets.count >= Int(length) else { throw .parameterListLength }
+        key = ReservationKey(rawValue: octets.field64(0))
+        serviceActionKey = ReservationKey(rawValue: octets.field64(8))
+        allTargetPorts = octets[20] & 0x04 != 0
+        persistsThroughPowerLoss = octets[20] & 0x01 != 0
+        guard octets[20] & 0x08 != 0 else {
+            guard length == UInt32(Self.basicLength) else { throw .parameterListLength }
+            return
+        }
+        guard length >= 28 else { throw .parameterListLength }
+        guard octets.field32(24) == length - 28 else { throw .invalidParameter(octet: 24) }
+        var transportIDs: [[UInt8]] = []
+        var rest = octets[28..<Int(length)]
+        while !rest.isEmpty {
+            // Only iSCSI's TransportIDs have a length of their own; the other protocols' have 24 octets (7.5.4).
+            guard rest.count >= 4 else { throw .invalidParameter(octet: rest.startIndex) }
+            let isISCSI = rest[rest.startIndex] & 0x0F == 0x05
+            let size = isISCSI ? 4 + Int(rest.field16(2)) : 24
+            guard rest.count >= size else { throw .invalidParameter(octet: rest.startIndex) }
+            transportIDs.append(Array(rest.prefix(size)))
+            rest.removeFirst(size)
+        }
+        initiatorPorts = transportIDs
+    }
+}
