@@ -1,0 +1,304 @@
+// Files and folders.
+
+#include "internal.h"
+
+/// Closes an inode even if it cannot be written back: the library keeps, and so leaks, an inode whose write fails.
+static int release(ntfs_inode *inode) {
+    int status = CNTFS_OK;
+    errno = 0;
+    if (ntfs_inode_sync(inode) != 0) {
+        status = cntfs_errno();
+        for (s32 index = 0; index < inode->nr_extents; index++) {
+            NInoClearDirty(inode->extent_nis[index]);
+        }
+        NInoClearDirty(inode);
+        NInoFileNameClearDirty(inode);
+        NInoAttrListClearDirty(inode);
+    }
+    errno = 0;
+    if (ntfs_inode_close(inode) != 0 && status == CNTFS_OK) status = cntfs_errno();
+    return status;
+}
+
+/// Whether the inode is one of NTFS's own files, which nobody opens by name.
+static bool is_system_file(const ntfs_inode *inode) {
+    return inode->mft_no < FILE_first_user && inode->mft_no != FILE_root;
+}
+
+static bool is_folder(const ntfs_inode *inode) {
+    return (inode->mrec->flags & MFT_RECORD_IS_DIRECTORY) != 0;
+}
+
+/// Opens what `folder` holds under that name.
+static int open_child(ntfs_inode *folder, const uint16_t *name, size_t length, ntfs_inode **child) {
+    errno = 0;
+    u64 reference = ntfs_inode_lookup_by_name(folder, name, (int)length);
+    if (reference == (u64)-1) return cntfs_errno();
+    // The root's entry for itself would open a second inode of the same record.
+    if (MREF(reference) == folder->mft_no) return CNTFS_SYSTEM_FILE;
+    errno = 0;
+    ntfs_inode *inode = ntfs_inode_open(folder->vol, MREF(reference));
+    if (inode == NULL) return cntfs_errno();
+    int status = CNTFS_OK;
+    if (is_system_file(inode)) {
+        status = CNTFS_SYSTEM_FILE;
+    } else if ((inode->flags & FILE_ATTR_REPARSE_POINT) != 0) {
+        status = CNTFS_REPARSE_POINT;
+    }
+    if (status != CNTFS_OK) {
+        release(inode);
+        return status;
+    }
+    *child = inode;
+    return CNTFS_OK;
+}
+
+/// Opens the folder that a path's last component is in, and tells where that component begins.
+static int open_parent(
+    cntfs_volume *volume, const uint16_t *path, size_t path_length, ntfs_inode **parent, size_t *last) {
+    errno = 0;
+    ntfs_inode *folder = ntfs_inode_open(volume->ntfs, FILE_root);
+    if (folder == NULL) return cntfs_errno();
+    size_t start = 0;
+    for (size_t index = 0; index < path_length; index++) {
+        if (path[index] != '\\') continue;
+        ntfs_inode *child = NULL;
+        int status = open_child(folder, path + start, index - start, &child);
+        if (status == ENOENT) status = CNTFS_NO_FOLDER;
+        if (status == CNTFS_OK && !is_folder(child)) {
+            release(child);
+            status = CNTFS_NO_FOLDER;
+        }
+        int closed = release(folder);
+        if (status == CNTFS_OK && closed != CNTFS_OK) {
+            release(child);
+            status = closed;
+        }
+        if (status != CNTFS_OK) return status;
+        folder = child;
+        start = index + 1;
+    }
+    *parent = folder;
+    *last = start;
+    return CNTFS_OK;
+}
+
+/// Opens a file that exists.
+static int open_existing(cntfs_volume *volume, const uint16_t *path, size_t path_length, ntfs_inode **file) {
+    ntfs_inode *folder = NULL;
+    size_t last = 0;
+    int status = open_parent(volume, path, path_length, &folder, &last);
+    if (status != CNTFS_OK) return status;
+    ntfs_inode *inode = NULL;
+    status = open_child(folder, path + last, path_length - last, &inode);
+    int closed = release(folder);
+    if (status == CNTFS_OK) {
+        if (is_folder(inode)) {
+            status = CNTFS_IS_FOLDER;
+        } else {
+            status = closed;
+        }
+        if (status != CNTFS_OK) release(inode);
+    }
+    if (status == CNTFS_OK) *file = inode;
+    return status;
+}
+
+/// Puts `count` octets into the file's unnamed stream and nothing behind them.
+static int replace_contents(ntfs_inode *inode, bool created, const uint8_t *data, int64_t count) {
+    if (!created && (inode->flags & FILE_ATTR_READONLY) != 0) return CNTFS_READ_ONLY_FILE;
+    errno = 0;
+    ntfs_attr *stream = ntfs_attr_open(inode, AT_DATA, AT_UNNAMED, 0);
+    if (stream == NULL) return cntfs_errno();
+    int status = CNTFS_OK;
+    if ((stream->data_flags & ATTR_COMPRESSION_MASK) != 0) {
+        status = CNTFS_COMPRESSED;
+    } else if (NAttrEncrypted(stream)) {
+        status = CNTFS_ENCRYPTED;
+    }
+    errno = 0;
+    if (status == CNTFS_OK && count > stream->data_size && ntfs_attr_truncate_solid(stream, count) != 0) {
+        status = cntfs_errno();
+    }
+    for (int64_t done = 0; status == CNTFS_OK && done < count;) {
+        errno = 0;
+        s64 written = ntfs_attr_pwrite(stream, done, count - done, data + done);
+        if (written <= 0) {
+            status = cntfs_errno();
+        } else {
+            done += written;
+        }
+    }
+    errno = 0;
+    if (status == CNTFS_OK && stream->data_size > count && ntfs_attr_truncate(stream, count) != 0) {
+        status = cntfs_errno();
+    }
+    ntfs_attr_close(stream);
+    if (status == CNTFS_OK) {
+        inode->flags |= FILE_ATTR_ARCHIVE;
+        ntfs_inode_update_times(inode, NTFS_UPDATE_MCTIME);
+        NInoFileNameSetDirty(inode);
+        ntfs_inode_mark_dirty(inode);
+    }
+    return status;
+}
+
+/// Removes an entry. Both inodes are closed by the library, also when it fails.
+static int remove_entry(ntfs_inode *folder, ntfs_inode *inode, const uint16_t *name, size_t length) {
+    errno = 0;
+    return ntfs_delete(folder->vol, NULL, inode, folder, name, (u8)length) == 0 ? CNTFS_OK : cntfs_errno();
+}
+
+static int delete_file(cntfs_volume *volume, const uint16_t *path, size_t path_length, bool force) {
+    ntfs_inode *folder = NULL;
+    size_t last = 0;
+    int status = open_parent(volume, path, path_length, &folder, &last);
+    if (status != CNTFS_OK) return status;
+    ntfs_inode *inode = NULL;
+    status = open_child(folder, path + last, path_length - last, &inode);
+    if (status == CNTFS_OK) {
+        if (is_folder(inode)) {
+            status = CNTFS_IS_FOLDER;
+        } else if (!force && (inode->flags & FILE_ATTR_READONLY) != 0) {
+            status = CNTFS_READ_ONLY_FILE;
+        }
+        if (status == CNTFS_OK) return remove_entry(folder, inode, path + last, path_length - last);
+        release(inode);
+    }
+    release(folder);
+    return status;
+}
+
+static int write_file(
+    cntfs_volume *volume, const uint16_t *path, size_t path_length, const uint8_t *data, int64_t count) {
+    ntfs_inode *folder = NULL;
+    size_t last = 0;
+    int status = open_parent(volume, path, path_length, &folder, &last);
+    if (status != CNTFS_OK) return status;
+
+    ntfs_inode *inode = NULL;
+    bool created = false;
+    status = open_child(folder, path + last, path_length - last, &inode);
+    if (status == ENOENT) {
+        errno = 0;
+        inode = ntfs_create(folder, const_cpu_to_le32(0), path + last, (u8)(path_length - last), S_IFREG);
+        status = inode != NULL ? CNTFS_OK : cntfs_errno();
+        created = inode != NULL;
+    } else if (status == CNTFS_OK && is_folder(inode)) {
+        status = CNTFS_IS_FOLDER;
+    }
+    // The folder goes first: writing the file back opens it again to update the entry's size and times.
+    int closed = release(folder);
+    if (status == CNTFS_OK) status = closed;
+    if (inode == NULL) return status;
+
+    if (status == CNTFS_OK) status = replace_contents(inode, created, data, count);
+    closed = release(inode);
+    if (status == CNTFS_OK) status = closed;
+    if (status == ENOSPC && created) delete_file(volume, path, path_length, true);
+    return status;
+}
+
+static int create_folder(cntfs_volume *volume, const uint16_t *path, size_t path_length) {
+    ntfs_inode *folder = NULL;
+    size_t last = 0;
+    int status = open_parent(volume, path, path_length, &folder, &last);
+    if (status != CNTFS_OK) return status;
+    ntfs_inode *inode = NULL;
+    status = open_child(folder, path + last, path_length - last, &inode);
+    if (status == CNTFS_OK) {
+        status = EEXIST;
+    } else if (status == ENOENT) {
+        errno = 0;
+        inode = ntfs_create(folder, const_cpu_to_le32(0), path + last, (u8)(path_length - last), S_IFDIR);
+        status = inode != NULL ? CNTFS_OK : cntfs_errno();
+    }
+    int closed = release(folder);
+    if (status == CNTFS_OK) status = closed;
+    if (inode != NULL) {
+        closed = release(inode);
+        if (status == CNTFS_OK) status = closed;
+    }
+    return status;
+}
+
+int cntfs_write_file(
+    cntfs_volume *volume, const uint16_t *path, size_t path_length, const uint8_t *data, int64_t count) {
+    if (NVolReadOnly(volume->ntfs)) return EROFS;
+    cntfs_volume *previous = cntfs_enter(volume);
+    int status = write_file(volume, path, path_length, data, count);
+    cntfs_leave(previous);
+    return status;
+}
+
+int cntfs_delete_file(cntfs_volume *volume, const uint16_t *path, size_t path_length) {
+    if (NVolReadOnly(volume->ntfs)) return EROFS;
+    cntfs_volume *previous = cntfs_enter(volume);
+    int status = delete_file(volume, path, path_length, false);
+    cntfs_leave(previous);
+    return status;
+}
+
+int cntfs_create_folder(cntfs_volume *volume, const uint16_t *path, size_t path_length) {
+    if (NVolReadOnly(volume->ntfs)) return EROFS;
+    cntfs_volume *previous = cntfs_enter(volume);
+    int status = create_folder(volume, path, path_length);
+    cntfs_leave(previous);
+    return status;
+}
+
+cntfs_file *cntfs_open_file(cntfs_volume *volume, const uint16_t *path, size_t path_length, int *status) {
+    cntfs_file *file = calloc(1, sizeof *file);
+    if (file == NULL) {
+        *status = ENOMEM;
+        return NULL;
+    }
+    file->volume = volume;
+    cntfs_volume *previous = cntfs_enter(volume);
+    *status = open_existing(volume, path, path_length, &file->inode);
+    if (*status == CNTFS_OK) {
+        errno = 0;
+        file->data = ntfs_attr_open(file->inode, AT_DATA, AT_UNNAMED, 0);
+        if (file->data == NULL) {
+            *status = cntfs_errno();
+        } else if (NAttrEncrypted(file->data)) {
+            ntfs_attr_close(file->data);
+            *status = CNTFS_ENCRYPTED;
+        }
+        if (*status != CNTFS_OK) release(file->inode);
+    }
+    cntfs_leave(previous);
+    if (*status == CNTFS_OK) return file;
+    free(file);
+    return NULL;
+}
+
+int64_t cntfs_file_size(const cntfs_file *file) {
+    return file->data->data_size;
+}
+
+int cntfs_read_file(cntfs_file *file, int64_t offset, uint8_t *buffer, int64_t count) {
+    cntfs_volume *previous = cntfs_enter(file->volume);
+    int status = CNTFS_OK;
+    for (int64_t done = 0; status == CNTFS_OK && done < count;) {
+        errno = 0;
+        s64 result = ntfs_attr_pread(file->data, offset + done, count - done, buffer + done);
+        if (result < 0) {
+            status = cntfs_errno();
+        } else if (result == 0) {
+            status = CNTFS_SHORT_READ;
+        } else {
+            done += result;
+        }
+    }
+    cntfs_leave(previous);
+    return status;
+}
+
+void cntfs_close_file(cntfs_file *file) {
+    cntfs_volume *previous = cntfs_enter(file->volume);
+    ntfs_attr_close(file->data);
+    release(file->inode);
+    cntfs_leave(previous);
+    free(file);
+}

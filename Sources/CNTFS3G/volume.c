@@ -1,0 +1,93 @@
+// Mounting and unmounting.
+
+#include "internal.h"
+
+/// What the library's errno of a failed mount means.
+static int mount_status(int error) {
+    switch (error) {
+    case EPERM:
+        return CNTFS_HIBERNATED;
+    case EOPNOTSUPP:
+        return CNTFS_UNCLEAN_LOG;
+    case EINVAL:
+    case EIO:
+    case ENOENT:
+    case ENOSPC:
+    case ERANGE:
+    case ESPIPE:
+        return CNTFS_CORRUPT;
+    default:
+        return error != 0 ? error : EIO;
+    }
+}
+
+cntfs_volume *cntfs_open(const struct cntfs_device *device, int *status) {
+    cntfs_initialize();
+    cntfs_volume *volume = calloc(1, sizeof *volume);
+    if (volume == NULL) {
+        *status = ENOMEM;
+        return NULL;
+    }
+    volume->device = *device;
+    struct ntfs_device *ntfs_device = ntfs_device_alloc("volume", 0, &cntfs_device_operations, volume);
+    if (ntfs_device == NULL) {
+        free(volume);
+        *status = ENOMEM;
+        return NULL;
+    }
+    cntfs_volume *previous = cntfs_enter(volume);
+    errno = 0;
+    volume->ntfs = ntfs_device_mount(ntfs_device, device->read_only ? NTFS_MNT_RDONLY : NTFS_MNT_NONE);
+    if (volume->ntfs == NULL) {
+        *status = mount_status(errno);
+    } else if (ntfs_set_ignore_case(volume->ntfs) != 0) {
+        // Windows looks names up without regard to case.
+        *status = cntfs_errno();
+        ntfs_umount(volume->ntfs, TRUE);
+        volume->ntfs = NULL;
+        ntfs_device = NULL;
+    } else {
+        *status = CNTFS_OK;
+    }
+    if (volume->ntfs == NULL) {
+        if (ntfs_device != NULL) ntfs_device_free(ntfs_device);
+        cntfs_leave(previous);
+        free(volume);
+        return NULL;
+    }
+    cntfs_leave(previous);
+    return volume;
+}
+
+int cntfs_close(cntfs_volume *volume) {
+    cntfs_volume *previous = cntfs_enter(volume);
+    errno = 0;
+    int status = ntfs_umount(volume->ntfs, TRUE) == 0 ? CNTFS_OK : cntfs_errno();
+    cntfs_leave(previous);
+    free(volume);
+    return status;
+}
+
+int cntfs_flush(cntfs_volume *volume) {
+    cntfs_volume *previous = cntfs_enter(volume);
+    int status = ntfs_device_sync(volume->ntfs->dev) == 0 ? CNTFS_OK : cntfs_errno();
+    cntfs_leave(previous);
+    return status;
+}
+
+bool cntfs_is_dirty(const cntfs_volume *volume) {
+    return (volume->ntfs->flags & VOLUME_IS_DIRTY) != 0;
+}
+
+const char *cntfs_label(const cntfs_volume *volume) {
+    return volume->ntfs->vol_name != NULL ? volume->ntfs->vol_name : "";
+}
+
+int64_t cntfs_free_octets(cntfs_volume *volume) {
+    cntfs_volume *previous = cntfs_enter(volume);
+    // Counts once and keeps the sum up to date from then on.
+    int result = ntfs_volume_get_free_space(volume->ntfs);
+    int64_t octets = result == 0 ? volume->ntfs->free_clusters << volume->ntfs->cluster_size_bits : -1;
+    cntfs_leave(previous);
+    return octets;
+}

@@ -1,0 +1,280 @@
+import Foundation
+import Reservations
+import Synchronization
+import Testing
+
+@testable import Volumes
+
+/// A folder that goes away with the test that made it.
+final class TemporaryFolder {
+    let path: String
+
+    init() throws {
+        path = NSTemporaryDirectory() + "volumes-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(atPath: path)
+    }
+
+    func file(_ name: String) -> String {
+        path + "/" + name
+    }
+
+    /// Makes a file of zeros that takes no room.
+    func sparseFile(_ name: String, size: Int) throws -> String {
+        let result = file(name)
+        try Data().write(to: URL(fileURLWithPath: result))
+        try #require(truncate(result, size) == 0)
+        return result
+    }
+}
+
+/// A foreign program that judges what we made, or makes what we judge.
+struct Tool {
+    struct Result {
+        var status: Int32
+        var output: [UInt8]
+
+        var text: String { String(decoding: output, as: UTF8.self) }
+    }
+
+    let executable: String
+
+    init?(_ name: String) {
+        let candidates = ["/usr/sbin/", "/sbin/", "/usr/bin/", "/bin/"].map { $0 + name }
+        guard let found = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0) }) else {
+            return nil
+        }
+        executable = found
+    }
+
+    static func exist(_ names: String...) -> Bool {
+        names.allSatisfy { Tool($0) != nil }
+    }
+
+    /// Runs a tool that ``exist(_:)`` has found; standard error goes with standard output where `mixed`.
+    @discardableResult
+    static func run(_ name: String, _ arguments: [String], input: String = "", mixed: Bool = true) throws -> Result {
+        let tool = try #require(Tool(name))
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: tool.executable)
+        process.arguments = arguments
+        process.environment = ["LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = mixed ? output : FileHandle.nullDevice
+        // From a file: a pipe would kill this process if the tool ended before it read everything.
+        let source = NSTemporaryDirectory() + "input-\(UUID().uuidString)"
+        try Data(input.utf8).write(to: URL(fileURLWithPath: source))
+        defer { try? FileManager.default.removeItem(atPath: source) }
+        process.standardInput = FileHandle(forReadingAtPath: source)
+        try process.run()
+        let octets = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return Result(status: process.terminationStatus, output: Array(octets))
+    }
+}
+
+/// A disk in a file.
+final class FileDevice: BlockDevice {
+    let blockSize: Int
+    let blockCount: UInt64
+    let isReadOnly: Bool
+    private let descriptor: Int32
+
+    init(_ path: String, blockSize: Int = 512, isReadOnly: Bool = false) throws {
+        descriptor = open(path, isReadOnly ? O_RDONLY : O_RDWR)
+        try #require(descriptor >= 0)
+        self.blockSize = blockSize
+        self.isReadOnly = isReadOnly
+        blockCount = UInt64(lseek(descriptor, 0, SEEK_END)) / UInt64(blockSize)
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    func read(block: UInt64, count: Int) throws -> [UInt8] {
+        guard block + UInt64(count) <= blockCount else { throw DeviceFailure(name: "out of range") }
+        var octets = [UInt8](repeating: 0, count: count * blockSize)
+        let done = pread(descriptor, &octets, octets.count, off_t(block) * off_t(blockSize))
+        guard done == octets.count else { throw DeviceFailure(name: "short read") }
+        return octets
+    }
+
+    func write(block: UInt64, _ data: [UInt8]) throws {
+        guard !isReadOnly, data.count % blockSize == 0, block + UInt64(data.count / blockSize) <= blockCount else {
+            throw DeviceFailure(name: "out of range")
+        }
+        guard pwrite(descriptor, data, data.count, off_t(block) * off_t(blockSize)) == data.count else {
+            throw DeviceFailure(name: "short write")
+        }
+    }
+
+    func flush() {}
+}
+
+/// A disk in memory, for tables.
+final class MemoryDevice: BlockDevice {
+    let blockSize: Int
+    let blockCount: UInt64
+    let isReadOnly = false
+    private let blocks = Mutex<[UInt64: [UInt8]]>([:])
+
+    init(blockCount: UInt64, blockSize: Int = 512) {
+        self.blockSize = blockSize
+        self.blockCount = blockCount
+    }
+
+    func read(block: UInt64, count: Int) throws -> [UInt8] {
+        guard block < blockCount, UInt64(count) <= blockCount - block else { throw DeviceFailure(name: "out of range") }
+        return blocks.withLock { blocks in
+            (0..<UInt64(count)).flatMap { blocks[block + $0] ?? [UInt8](repeating: 0, count: blockSize) }
+        }
+    }
+
+    func write(block: UInt64, _ data: [UInt8]) throws {
+        blocks.withLock { blocks in
+            for index in 0..<data.count / blockSize {
+                blocks[block + UInt64(index)] = Array(data[index * blockSize..<(index + 1) * blockSize])
+            }
+        }
+    }
+
+    func flush() {}
+
+    /// Changes octets of one block.
+    func patch(block: UInt64, at offset: Int, _ octets: [UInt8]) throws {
+        var data = try read(block: block, count: 1)
+        data.replaceSubrange(offset..<offset + octets.count, with: octets)
+        try write(block: block, data)
+    }
+}
+
+/// What a disk of the tests throws.
+struct DeviceFailure: Error, Equatable {
+    var name: String
+}
+
+/// A disk that fails when told to, and counts.
+final class FaultyDevice: BlockDevice {
+    struct Plan {
+        /// How many more writes succeed; nil for all.
+        var writes: Int?
+        /// How many more reads succeed; nil for all.
+        var reads: Int?
+        var flushes: Int?
+        var failure: any Error = DeviceFailure(name: "planned")
+        var counted = 0
+        /// What happens in front of a write.
+        var beforeWrite: (@Sendable () -> Void)?
+    }
+
+    let base: any BlockDevice
+    let plan = Mutex(Plan())
+
+    init(_ base: any BlockDevice) {
+        self.base = base
+    }
+
+    var blockSize: Int { base.blockSize }
+    var blockCount: UInt64 { base.blockCount }
+    var isReadOnly: Bool { base.isReadOnly }
+
+    func read(block: UInt64, count: Int) throws -> [UInt8] {
+        try plan.withLock { try spend(&$0.reads, $0.failure) }
+        return try base.read(block: block, count: count)
+    }
+
+    func write(block: UInt64, _ data: [UInt8]) throws {
+        plan.withLock { $0.beforeWrite }?()
+        try plan.withLock { plan in
+            try spend(&plan.writes, plan.failure)
+            plan.counted += 1
+        }
+        try base.write(block: block, data)
+    }
+
+    func flush() throws {
+        try plan.withLock { try spend(&$0.flushes, $0.failure) }
+        try base.flush()
+    }
+
+    private func spend(_ budget: inout Int?, _ failure: any Error) throws {
+        guard let left = budget else { return }
+        if left == 0 { throw failure }
+        budget = left - 1
+    }
+}
+
+/// An image with one NTFS partition, opened.
+struct Workbench {
+    let folder: TemporaryFolder
+    let image: DiskImage
+    let device: FileDevice
+
+    init(
+        style: DiskImage.TableStyle = .gpt, size: UInt64 = 24 << 20, blockSize: Int = 512, label: String = "Lab"
+    ) throws {
+        folder = try TemporaryFolder()
+        image = try DiskImage.create(
+            at: folder.file("disk.img"), size: size, style: style, label: label, blockSize: blockSize)
+        device = try FileDevice(image.path, blockSize: blockSize)
+    }
+
+    func open(log: @escaping @Sendable (VolumeLogEntry) -> Void = { _ in }) throws -> Volume {
+        try Volume.open(device, partition: image.partition, log: log)
+    }
+
+    /// The partition in a file of its own, for tools that know no partitions.
+    func cutOut() throws -> String {
+        try Self.cutOut(image, into: folder)
+    }
+
+    static func cutOut(_ image: DiskImage, into folder: TemporaryFolder) throws -> String {
+        let path = folder.file("partition-\(UUID().uuidString).ntfs")
+        let unit = image.blockSize
+        try Tool.run(
+            "dd",
+            [
+                "if=\(image.path)", "of=\(path)", "bs=\(unit * 64)", "conv=sparse", "iflag=skip_bytes,count_bytes",
+                "skip=\(image.partition.firstBlock * UInt64(unit))",
+                "count=\(image.partition.blockCount * UInt64(unit))",
+            ])
+        return path
+    }
+
+    /// Whether ntfs-3g's own checker finds nothing to do; its report otherwise.
+    func complaint() throws -> String? {
+        let result = try Tool.run("ntfsfix", ["-n", cutOut()])
+        return result.status == 0 ? nil : result.text
+    }
+
+    /// Puts a file there by ntfs-3g's own hand.
+    func copyIn(_ octets: [UInt8], as destination: String, options: [String] = []) throws {
+        let source = folder.file("source-\(UUID().uuidString)")
+        try Data(octets).write(to: URL(fileURLWithPath: source))
+        let partition = try cutOut()
+        let result = try Tool.run("ntfscp", ["-f"] + options + [partition, source, destination])
+        try #require(result.status == 0, "\(result.text)")
+        try Tool.run(
+            "dd",
+            [
+                "if=\(partition)", "of=\(image.path)", "bs=65536", "conv=notrunc", "oflag=seek_bytes",
+                "seek=\(image.partition.firstBlock * UInt64(image.blockSize))",
+            ])
+    }
+}
+
+/// Octets that no pattern of zeros or repetitions could be taken for; the same for the same seed.
+func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
+    var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
+    return (0..<count).map { _ in
+        state ^= state << 13
+        state ^= state >> 7
+        state ^= state << 17
+        return UInt8(truncatingIfNeeded: state >> 24)
+    }
+}
