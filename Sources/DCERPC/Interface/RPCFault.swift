@@ -69,7 +69,8 @@ public struct RPCFault: Error, Hashable, Sendable {
 extension RPCFault: CustomStringConvertible {
     /// The status' name where it has one here, and its number.
     public var description: String {
-        let number = "0x" + String(repeating: "0", count: 8 - String(status, radix: 16).count) + String(status, radix: 16)
+        let digits = String(status, radix: 16)
+        let number = "0x" + String(repeating: "0", count: 8 - digits.count) + digits
         return name.map { "\($0) (\(number))" } ?? number
     }
 

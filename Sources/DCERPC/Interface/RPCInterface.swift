@@ -34,7 +34,8 @@ public struct RPCOperation: Sendable {
     /// Decodes a request's stub and prints it.
     public typealias RequestDump = @Sendable (inout NDRDecoder) throws -> String
     /// Decodes a response's stub, which needs the request it answers (array sizes, union arms), and prints it.
-    public typealias ResponseDump = @Sendable (_ request: inout NDRDecoder, _ response: inout NDRDecoder) throws -> String
+    public typealias ResponseDump =
+        @Sendable (_ response: inout NDRDecoder, _ request: inout NDRDecoder) throws -> String
 
     /// The operation's number.
     public let opnum: UInt16

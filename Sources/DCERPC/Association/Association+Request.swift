@@ -1,0 +1,218 @@
+import NDR
+import Security
+
+/// A request of which fragments are still to come.
+struct PartialRequest: Sendable {
+    let callID: UInt32
+    let contextID: UInt16
+    let opnum: UInt16
+    let object: GUID?
+    let representation: DataRepresentation
+    /// What protects all its fragments: each must be protected as the first was.
+    let security: MessageSecurity?
+    /// Nil if the call was refused already: its further fragments are verified and dropped.
+    let context: Association.PresentationContext?
+    var stub: [UInt8]
+}
+
+extension Association {
+    mutating func receiveRequest(_ header: PDUHeader, _ pdu: inout [UInt8]) {
+        let fields: RequestFields
+        let trailer: SecurityTrailer?
+        do throws(PDUError) {
+            fields = try RequestFields(header, of: pdu)
+            trailer = try SecurityTrailer(header, of: pdu, bodyOffset: fields.stubOffset)
+        } catch {
+            return fail(header.callID, .protocolError, .malformed(error))
+        }
+        defer { highestCallID = max(highestCallID, header.callID) }
+        if let partial = partialRequest.take() {
+            continueRequest(partial, header, fields, trailer, &pdu)
+        } else if header.flags.contains(.firstFragment) {
+            beginRequest(header, fields, trailer, &pdu)
+        } else {
+            receiveStrayFragment(header, fields, trailer, &pdu)
+        }
+    }
+
+    // MARK: The first fragment
+
+    private mutating func beginRequest(
+        _ header: PDUHeader, _ fields: RequestFields, _ trailer: SecurityTrailer?, _ pdu: inout [UInt8]
+    ) {
+        guard !header.flags.contains(.pendingCancel) else {
+            return fail(
+                header.callID, .noCallActive, didNotExecute: true, .protocolViolation("a cancel before its call"))
+        }
+        let context = presentationContexts[fields.contextID]
+        let selection = securityContexts.select(trailer)
+        if context == nil, case .denied = selection {
+            // Windows misses the presentation context before it looks at the security context.
+            return refuseRequest(header, fields, security: nil, .unknownInterface)
+        }
+        guard let security = use(selection, header, contextID: context == nil ? 0 : fields.contextID) else { return }
+        guard let stub = open(&pdu, header, fields, trailer, security.context) else { return }
+
+        guard let context else {
+            return refuseRequest(header, fields, security: security.context, .unknownInterface)
+        }
+        guard calls[header.callID] == nil else {
+            return fail(
+                header.callID, contextID: fields.contextID, .protocolError,
+                .protocolViolation("a call identifier that is in use"))
+        }
+        guard state == .bound, calls.count < limits.maximumCalls else {
+            return refuseRequest(header, fields, security: security.context, .serverTooBusy)
+        }
+        let isLast = header.flags.contains(.lastFragment)
+        guard stub.count <= limits.maximumRequest, isLast || fields.allocationHint <= limits.maximumRequest else {
+            return fail(
+                header.callID, contextID: fields.contextID, .accessDenied, .limitExceeded("a request's length"))
+        }
+        let partial = PartialRequest(
+            callID: header.callID, contextID: fields.contextID, opnum: fields.opnum, object: fields.object,
+            representation: header.representation, security: security.context, context: context, stub: Array(pdu[stub]))
+        if isLast { dispatch(partial) } else { partialRequest = partial }
+    }
+
+    /// Answers a call with a fault that leaves the connection open; what is still to come of it is dropped.
+    private mutating func refuseRequest(
+        _ header: PDUHeader, _ fields: RequestFields, security: MessageSecurity?, _ fault: RPCFault
+    ) {
+        let contextID = fault == .unknownInterface ? 0 : fields.contextID
+        sendFault(callID: header.callID, contextID: contextID, fault, didNotExecute: true)
+        guard !header.flags.contains(.lastFragment) else { return }
+        partialRequest = PartialRequest(
+            callID: header.callID, contextID: contextID, opnum: fields.opnum, object: nil,
+            representation: header.representation, security: security, context: nil, stub: [])
+    }
+
+    // MARK: Further fragments
+
+    /// Of a further fragment, only the call identifier, the flags and the stub count; presentation context, operation and
+    /// the trailer's fields are those of the first.
+    private mutating func continueRequest(
+        _ partial: consuming PartialRequest, _ header: PDUHeader, _ fields: RequestFields, _ trailer: SecurityTrailer?,
+        _ pdu: inout [UInt8]
+    ) {
+        guard header.callID == partial.callID, !header.flags.contains(.firstFragment) else {
+            // Who multiplexes broke the rule with the new call; who does not, with the old one.
+            if isMultiplexed, header.callID != partial.callID {
+                return fail(header.callID, .protocolError, .protocolViolation("calls' fragments are mixed"))
+            }
+            return fail(
+                partial.callID, contextID: partial.contextID, .protocolError,
+                .protocolViolation("a new call before the last fragment"))
+        }
+        let isProtected = partial.security?.protects ?? false
+        guard !isProtected || trailer != nil else {
+            return fail(
+                partial.callID, contextID: partial.contextID, .protocolError,
+                .protocolViolation("a fragment without a signature"))
+        }
+        guard isProtected || trailer == nil || partial.security != nil else {
+            return fail(partial.callID, contextID: partial.contextID, .accessDenied, .authenticationFailed)
+        }
+        guard let stub = open(&pdu, header, fields, trailer, partial.security, contextID: partial.contextID) else {
+            return
+        }
+        let isLast = header.flags.contains(.lastFragment)
+        guard partial.context != nil else {
+            if !isLast { partialRequest = partial }
+            return
+        }
+        guard partial.stub.count + stub.count <= limits.maximumRequest else {
+            return fail(
+                partial.callID, contextID: partial.contextID, .accessDenied, .limitExceeded("a request's length"))
+        }
+        partial.stub.append(contentsOf: pdu[stub])
+        if isLast { dispatch(partial) } else { partialRequest = partial }
+    }
+
+    /// A fragment that is not the first, of a call that we do not know.
+    private mutating func receiveStrayFragment(
+        _ header: PDUHeader, _ fields: RequestFields, _ trailer: SecurityTrailer?, _ pdu: inout [UInt8]
+    ) {
+        guard isMultiplexed || isStale(header.callID) else {
+            return fail(header.callID, .protocolError, .protocolViolation("a fragment without its first"))
+        }
+        guard presentationContexts[fields.contextID] != nil else {
+            return refuseRequest(header, fields, security: nil, .unknownInterface)
+        }
+        guard let security = use(securityContexts.select(trailer), header, contextID: fields.contextID),
+            open(&pdu, header, fields, trailer, security.context) != nil
+        else { return }
+        // What belongs to a call that ended long ago was on its way when it ended ([MS-RPCE] 3.3.3.5.6).
+        guard !isStale(header.callID) else { return }
+        fail(
+            header.callID, contextID: fields.contextID, .protocolError,
+            .protocolViolation("a fragment without its first"))
+    }
+
+    private func isStale(_ callID: UInt32) -> Bool {
+        callID < highestCallID && highestCallID - callID < 150
+    }
+
+    // MARK: Security
+
+    /// The security of a request that may be served; nil after it was answered that it may not.
+    private mutating func use(
+        _ selection: SecurityContextTable.Selection, _ header: PDUHeader, contextID: UInt16
+    ) -> (context: MessageSecurity?, Void)? {
+        switch selection {
+        case .unauthenticated:
+            return (nil, ())
+        case .secured(let security):
+            return (security, ())
+        case .unfinished:
+            fail(header.callID, .protocolError, didNotExecute: true, .protocolViolation("a call before the last token"))
+        case .denied:
+            fail(header.callID, contextID: contextID, .accessDenied, .authenticationFailed)
+        }
+        return nil
+    }
+
+    /// Verifies and unseals; the range of the stub, or nil after the failure was answered.
+    private mutating func open(
+        _ pdu: inout [UInt8], _ header: PDUHeader, _ fields: RequestFields, _ trailer: SecurityTrailer?,
+        _ security: MessageSecurity?, contextID: UInt16? = nil
+    ) -> Range<Int>? {
+        let padding = trailer?.paddingLength ?? 0
+        guard let security, security.protects else {
+            return fields.stubOffset..<(header.trailerOffset - padding)
+        }
+        do throws(SecurityError) {
+            return try security.open(
+                &pdu, header: header, stubOffset: fields.stubOffset, paddingLength: padding)
+        } catch {
+            fail(header.callID, contextID: contextID ?? fields.contextID, .securityPackage, .messageAltered)
+            return nil
+        }
+    }
+
+    // MARK: Dispatch
+
+    private mutating func dispatch(_ request: consuming PartialRequest) {
+        guard let context = request.context else { return }
+        if let offset = VerificationTrailer.offset(in: request.stub) {
+            let expected = VerificationTrailer.Expectation(
+                callID: request.callID, contextID: request.contextID, opnum: request.opnum,
+                representation: request.representation, interface: context.abstractSyntax,
+                transferSyntax: context.transferSyntax, headerSigning: signsHeaders)
+            if let fault = VerificationTrailer.fault(in: request.stub, at: offset, expecting: expected) {
+                return fail(request.callID, contextID: request.contextID, fault, .messageAltered)
+            }
+            request.stub.removeSubrange(offset...)
+        }
+        statistics.callsIn &+= 1
+        calls[request.callID] = ActiveCall(contextID: request.contextID, security: request.security)
+        actions.append(
+            .dispatch(
+                IncomingCall(
+                    callID: request.callID, contextID: request.contextID, interface: context.interface,
+                    opnum: request.opnum, object: request.object, representation: request.representation,
+                    stub: request.stub, identity: request.security?.context.identity,
+                    authenticationLevel: request.security?.level ?? .none,
+                    authenticationType: request.security?.type ?? .none)))
+    }
+}

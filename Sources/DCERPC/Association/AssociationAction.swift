@@ -1,0 +1,79 @@
+import NDR
+import Security
+
+/// What an ``Association`` wants done. Plain values: they can be compared, and a test reads them.
+public enum AssociationAction: Sendable, Equatable {
+    /// Send these octets: one PDU.
+    case send([UInt8])
+    /// Give this token to the acceptor of the security context, making it first if there is none by that number, and come
+    /// back with ``Association/authenticated(_:result:)``. Until then, the association takes no further PDU.
+    case authenticate(contextID: UInt32, type: AuthenticationType, token: [UInt8])
+    /// Answer this call, and come back with ``Association/reply(to:stub:)`` or ``Association/fail(_:with:)``.
+    case dispatch(IncomingCall)
+    /// Cancel what answers this call. An answer may still come.
+    case cancel(callID: UInt32)
+    /// Close the connection after what was sent has gone.
+    case close(CloseReason)
+}
+
+/// Why an ``Association`` closes its connection.
+public enum CloseReason: Sendable, Hashable {
+    /// The octets are not PDUs of this protocol.
+    case malformed(PDUError)
+    /// The PDUs are wrong in their order or their contents; the text says how.
+    case protocolViolation(String)
+    /// A bind was refused.
+    case bindRefused(BindNakPDU.Reason)
+    /// The client did not prove who it is, or used a security context wrongly.
+    case authenticationFailed
+    /// A signature was wrong.
+    case messageAltered
+    /// A limit was exceeded; the text names it.
+    case limitExceeded(String)
+    /// The server shuts down and the connection has no calls left.
+    case shutdown
+}
+
+/// A call that has arrived whole, has been verified, and waits for its answer.
+public struct IncomingCall: Sendable, Equatable {
+    /// The call's identifier on its connection.
+    public let callID: UInt32
+    /// The presentation context.
+    public let contextID: UInt16
+    /// The interface as the server registered it.
+    public let interface: SyntaxIdentifier
+    /// The operation.
+    public let opnum: UInt16
+    /// The object UUID.
+    public let object: GUID?
+    /// How the stub's numbers are laid out.
+    public let representation: DataRepresentation
+    /// The stub, without padding and verification trailer.
+    public let stub: [UInt8]
+    /// The caller, or nil.
+    public let identity: ClientIdentity?
+    /// The level that protects the call.
+    public let authenticationLevel: AuthenticationLevel
+    /// The provider.
+    public let authenticationType: AuthenticationType
+}
+
+/// What an ``Association`` asks of the endpoint it belongs to. The answers come at once and without I/O.
+public protocol AssociationEnvironment: Sendable {
+    /// The registered interface that serves this abstract syntax, or nil: same UUID, same major version, and a minor version
+    /// at least as high ([C706] 6.2.4.2).
+    func interface(serving syntax: SyntaxIdentifier) -> SyntaxIdentifier?
+    /// Whether there is a security provider of this type.
+    func supports(_ type: AuthenticationType) -> Bool
+    /// Joins an existing association group, or makes one if `id` is zero; nil if there is no such group for this client
+    /// ([MS-RPCE] 3.3.1.5.7).
+    func joinGroup(_ id: UInt32) -> UInt32?
+}
+
+/// What became of a token.
+public enum TokenResult: Sendable {
+    /// What the acceptor answered.
+    case step(SecurityStep)
+    /// The acceptor refused.
+    case refused
+}

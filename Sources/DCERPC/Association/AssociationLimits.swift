@@ -1,0 +1,43 @@
+/// What one connection may make the server keep, and how it is told. Every number can be configured; the defaults are those
+/// of Windows where Windows has one.
+public struct AssociationLimits: Sendable, Hashable {
+    /// The largest request fragment, and the largest fragment sent. Windows and Samba use 5840 octets over TCP, four segments
+    /// of an Ethernet. Not below ``minimumFragment``.
+    public var maximumFragment: Int
+    /// The largest bind, alter_context or auth3. A Kerberos ticket can be 48,000 octets long, and none of the three can be
+    /// fragmented.
+    public var maximumBind: Int
+    /// The largest stub of a request, all its fragments together ([MS-RPCE] 3.3.3.5.4: 4 MiB).
+    public var maximumRequest: Int
+    /// The presentation contexts of one connection. [MS-RPCE] 3.3.3.5.5 allows 4,000 for each registered interface; no
+    /// client needs more than one for each interface and transfer syntax.
+    public var maximumPresentationContexts: Int
+    /// The security contexts of one connection ([MS-RPCE] 3.3.1.5.4; Windows: 2,048, but Windows clients build no more than
+    /// 1,000, and ours a handful).
+    public var maximumSecurityContexts: Int
+    /// The calls in flight on one connection; further ones are answered with ``RPCFault/serverTooBusy``.
+    public var maximumCalls: Int
+
+    /// What every implementation must be able to receive; what is smaller in a bind is raised to it, as Windows does.
+    public static let minimumFragment = 2048
+
+    /// Makes limits; what is not named has its default.
+    public init(
+        maximumFragment: Int = 5840, maximumBind: Int = 0xFFFF, maximumRequest: Int = 4 << 20,
+        maximumPresentationContexts: Int = 1024, maximumSecurityContexts: Int = 256, maximumCalls: Int = 256
+    ) {
+        self.maximumFragment = min(max(maximumFragment, Self.minimumFragment), 0xFFF8) & ~7
+        self.maximumBind = maximumBind
+        self.maximumRequest = maximumRequest
+        self.maximumPresentationContexts = maximumPresentationContexts
+        self.maximumSecurityContexts = maximumSecurityContexts
+        self.maximumCalls = maximumCalls
+    }
+
+    /// The fragment size that both sides can live with, in both directions, as Windows chooses it: the least of all, a
+    /// multiple of eight, and not below ``minimumFragment``.
+    func negotiatedFragment(_ bind: BindPDU) -> Int {
+        let least = min(Int(bind.maximumTransmit), Int(bind.maximumReceive), maximumFragment)
+        return max(least & ~7, Self.minimumFragment)
+    }
+}
