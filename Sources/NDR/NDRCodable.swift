@@ -71,3 +71,17 @@ public indirect enum NDRBox<Value: Sendable>: Sendable {
 }
 
 extension NDRBox: Equatable where Value: Equatable {}
+
+extension Array {
+    /// `count` copies of a zero value, for a response that only tells an error but must be as long as the request demands.
+    ///
+    /// The count is the peer's: beyond 64 MiB the array stays empty, and encoding it then fails with a count mismatch.
+    public init(placeholder: Element, count: Int) {
+        let limit = 64 << 20
+        guard count > 0, count <= limit / Swift.max(1, MemoryLayout<Element>.stride) else {
+            self = []
+            return
+        }
+        self.init(repeating: placeholder, count: count)
+    }
+}
