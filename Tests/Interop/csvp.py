@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass
 
 from impacket.dcerpc.v5.dcomrt import DCOMANSWER, DCOMCALL
-from impacket.dcerpc.v5.dtypes import GUID, NULL, ULONG, USHORT, WSTR
+from impacket.dcerpc.v5.dtypes import GUID, ULONG, USHORT, WSTR
 from impacket.dcerpc.v5.ndr import (
     NDRPOINTER,
     NDRSTRUCT,
@@ -244,11 +244,17 @@ class DiskID:
         return DiskID(kind, structure["DiskId"][arm[kind]])
 
 
+#: The octet count that marks a NULL BSTR, [MS-OAUT] 2.2.23.1.
+NULL_BSTR = 0xFFFFFFFF
+
+
 def bstr_octets(pointer) -> bytes | None:
-    """The octets of a received BSTR; None for a NULL one."""
+    """The octets of a received BSTR; None for a NULL one, as a count of 0xFFFFFFFF or as a null pointer."""
     if pointer.fields["ReferentID"] == 0:
         return None
     blob = pointer.fields["Data"]
+    if blob["cBytes"] == NULL_BSTR:
+        return None
     words = b"".join(word.to_bytes(2, "little") for word in blob["asData"])
     return words[: blob["cBytes"]]
 
@@ -256,7 +262,9 @@ def bstr_octets(pointer) -> bytes | None:
 def put_bstr(request, field: str, octets: bytes | None) -> None:
     """Sets a BSTR parameter to these octets; None is a NULL BSTR."""
     if octets is None:
-        request[field] = NULL
+        request[field]["cBytes"] = NULL_BSTR
+        request[field]["clSize"] = 0
+        request[field]["asData"] = []
         return
     padded = octets + b"\0" * (len(octets) % 2)
     words = [int.from_bytes(padded[at : at + 2], "little") for at in range(0, len(padded), 2)]

@@ -102,8 +102,8 @@ def test_the_secret_is_not_in_clear_on_the_disk(daemons, tmp_path):
     for folder, _, names in os.walk(tmp_path):
         for name in names:
             path = os.path.join(folder, name)
-            if path in [disk["path"] for disk in nodes.disks]:
-                continue
+            if name == "lab.json" or path in [disk["path"] for disk in nodes.disks]:
+                continue  # the lab tells its user the password; the nodes keep it to themselves
             with open(path, "rb") as file:
                 content = file.read()
             assert secret not in content, path
