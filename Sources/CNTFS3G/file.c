@@ -29,6 +29,9 @@ static bool is_folder(const ntfs_inode *inode) {
     return (inode->mrec->flags & MFT_RECORD_IS_DIRECTORY) != 0;
 }
 
+/// A folder's entry whose record is not in use: what a writer leaves that dies between the two. Internal.
+enum { DANGLING_ENTRY = -100 };
+
 /// Opens what `folder` holds under that name.
 static int open_child(ntfs_inode *folder, const uint16_t *name, size_t length, ntfs_inode **child) {
     errno = 0;
@@ -37,8 +40,9 @@ static int open_child(ntfs_inode *folder, const uint16_t *name, size_t length, n
     // The root's entry for itself would open a second inode of the same record.
     if (MREF(reference) == folder->mft_no) return CNTFS_SYSTEM_FILE;
     errno = 0;
-    ntfs_inode *inode = ntfs_inode_open(folder->vol, MREF(reference));
-    if (inode == NULL) return cntfs_errno();
+    // With its sequence number: the record may be another file's by now.
+    ntfs_inode *inode = ntfs_inode_open(folder->vol, reference);
+    if (inode == NULL) return errno == ENOENT ? DANGLING_ENTRY : cntfs_errno();
     int status = CNTFS_OK;
     if (is_system_file(inode)) {
         status = CNTFS_SYSTEM_FILE;
@@ -64,7 +68,7 @@ static int open_parent(
         if (path[index] != '\\') continue;
         ntfs_inode *child = NULL;
         int status = open_child(folder, path + start, index - start, &child);
-        if (status == ENOENT) status = CNTFS_NO_FOLDER;
+        if (status == ENOENT || status == DANGLING_ENTRY) status = CNTFS_NO_FOLDER;
         if (status == CNTFS_OK && !is_folder(child)) {
             release(child);
             status = CNTFS_NO_FOLDER;
@@ -101,6 +105,42 @@ static int open_existing(cntfs_volume *volume, const uint16_t *path, size_t path
         if (status != CNTFS_OK) release(inode);
     }
     if (status == CNTFS_OK) *file = inode;
+    return status == DANGLING_ENTRY ? ENOENT : status;
+}
+
+/// Removes a folder's entry that leads nowhere, as chkdsk would.
+static int remove_dangling(ntfs_inode *folder, const uint16_t *name, size_t length) {
+    size_t size = sizeof(FILE_NAME_ATTR) + length * sizeof(ntfschar);
+    FILE_NAME_ATTR *key = calloc(1, size);
+    if (key == NULL) return ENOMEM;
+    key->file_name_length = (u8)length;
+    memcpy(key->file_name, name, length * sizeof(ntfschar));
+    errno = 0;
+    int status = ntfs_index_remove(folder, NULL, key, (int)size) == 0 ? CNTFS_OK : cntfs_errno();
+    free(key);
+    return status;
+}
+
+/// Looks for something that can be created if it is not there: ENOENT also after an entry that led nowhere is gone.
+static int open_or_clear(ntfs_inode *folder, const uint16_t *name, size_t length, ntfs_inode **child) {
+    int status = open_child(folder, name, length, child);
+    if (status != DANGLING_ENTRY) return status;
+    status = remove_dangling(folder, name, length);
+    return status == CNTFS_OK ? ENOENT : status;
+}
+
+/// Makes a file or folder whose record is on the disk before its entry is, as far as the library lets us.
+static int create_entry(
+    ntfs_inode *folder, const uint16_t *name, size_t length, mode_t type, ntfs_inode **created) {
+    errno = 0;
+    ntfs_inode *inode = ntfs_create(folder, const_cpu_to_le32(0), name, (u8)length, type);
+    if (inode == NULL) return cntfs_errno();
+    *created = inode;
+    // Updating the entry would open the folder a second time; it waits until the folder is closed.
+    BOOL waiting = NInoFileNameTestAndClearDirty(inode);
+    errno = 0;
+    int status = ntfs_inode_sync(inode) == 0 ? CNTFS_OK : cntfs_errno();
+    if (waiting) NInoFileNameSetDirty(inode);
     return status;
 }
 
@@ -156,7 +196,10 @@ static int delete_file(cntfs_volume *volume, const uint16_t *path, size_t path_l
     if (status != CNTFS_OK) return status;
     ntfs_inode *inode = NULL;
     status = open_child(folder, path + last, path_length - last, &inode);
-    if (status == CNTFS_OK) {
+    if (status == DANGLING_ENTRY) {
+        // It was listed, and is gone now: deleted.
+        status = remove_dangling(folder, path + last, path_length - last);
+    } else if (status == CNTFS_OK) {
         if (is_folder(inode)) {
             status = CNTFS_IS_FOLDER;
         } else if (!force && (inode->flags & FILE_ATTR_READONLY) != 0) {
@@ -165,8 +208,8 @@ static int delete_file(cntfs_volume *volume, const uint16_t *path, size_t path_l
         if (status == CNTFS_OK) return remove_entry(folder, inode, path + last, path_length - last);
         release(inode);
     }
-    release(folder);
-    return status;
+    int closed = release(folder);
+    return status == CNTFS_OK ? closed : status;
 }
 
 static int write_file(
@@ -178,11 +221,9 @@ static int write_file(
 
     ntfs_inode *inode = NULL;
     bool created = false;
-    status = open_child(folder, path + last, path_length - last, &inode);
+    status = open_or_clear(folder, path + last, path_length - last, &inode);
     if (status == ENOENT) {
-        errno = 0;
-        inode = ntfs_create(folder, const_cpu_to_le32(0), path + last, (u8)(path_length - last), S_IFREG);
-        status = inode != NULL ? CNTFS_OK : cntfs_errno();
+        status = create_entry(folder, path + last, path_length - last, S_IFREG, &inode);
         created = inode != NULL;
     } else if (status == CNTFS_OK && is_folder(inode)) {
         status = CNTFS_IS_FOLDER;
@@ -205,13 +246,11 @@ static int create_folder(cntfs_volume *volume, const uint16_t *path, size_t path
     int status = open_parent(volume, path, path_length, &folder, &last);
     if (status != CNTFS_OK) return status;
     ntfs_inode *inode = NULL;
-    status = open_child(folder, path + last, path_length - last, &inode);
+    status = open_or_clear(folder, path + last, path_length - last, &inode);
     if (status == CNTFS_OK) {
         status = EEXIST;
     } else if (status == ENOENT) {
-        errno = 0;
-        inode = ntfs_create(folder, const_cpu_to_le32(0), path + last, (u8)(path_length - last), S_IFDIR);
-        status = inode != NULL ? CNTFS_OK : cntfs_errno();
+        status = create_entry(folder, path + last, path_length - last, S_IFDIR, &inode);
     }
     int closed = release(folder);
     if (status == CNTFS_OK) status = closed;

@@ -106,11 +106,17 @@ struct VolumeFaultTests {
 
     /// A process that dies leaves on the disk what it had written: the state after any number of writes. Each must be
     /// accepted by ntfs-3g's tools and by us, keep the other files, and hold the file's old or new contents or a mix.
-    @Test(arguments: ["create", "grow", "shrink", "delete"]) func deathInTheMiddle(of operation: String) throws {
+    @Test(arguments: ["create", "create deep", "grow", "shrink", "delete"])
+    func deathInTheMiddle(of operation: String) throws {
         let bench = try Workbench(size: 16 << 20)
         let volume = try bench.open()
         try volume.writeFile(path: "bystander", data: noise(50_000, seed: 3))
-        if operation != "create" { try volume.writeFile(path: "f", data: noise(60_000, seed: 4)) }
+        if operation == "create deep" {
+            // So many that the root's index has blocks of its own.
+            for index in 0..<60 { try volume.writeFile(path: "some other file with a long name \(index)", data: []) }
+        } else if operation != "create" {
+            try volume.writeFile(path: "f", data: noise(60_000, seed: 4))
+        }
         try volume.close()
         let pristine = bench.folder.file("pristine.img")
         try FileManager.default.copyItem(atPath: bench.image.path, toPath: pristine)
@@ -128,7 +134,7 @@ struct VolumeFaultTests {
             let completed: Bool
             do {
                 switch operation {
-                case "create": try victim.writeFile(path: "f", data: noise(100_000, seed: 5))
+                case "create", "create deep": try victim.writeFile(path: "f", data: noise(100_000, seed: 5))
                 case "grow": try victim.writeFile(path: "f", data: noise(300_000, seed: 5))
                 case "shrink": try victim.writeFile(path: "f", data: noise(100, seed: 5))
                 default: try victim.deleteFile(path: "f")
@@ -144,6 +150,12 @@ struct VolumeFaultTests {
             try heir.verifyFile(path: "bystander", data: noise(50_000, seed: 3))
             try heir.writeFile(path: "another", data: noise(20_000, seed: 6))
             try heir.verifyFile(path: "another", data: noise(20_000, seed: 6))
+            // What the dead one was at can be done again: written and deleted, whatever there is of it.
+            if writes % 2 == 0 { try? heir.deleteFile(path: "f") }
+            try heir.writeFile(path: "f", data: noise(20_000, seed: 7))
+            try heir.verifyFile(path: "f", data: noise(20_000, seed: 7))
+            try heir.deleteFile(path: "f")
+            #expect(throws: VolumeError.self) { try heir.readFile(path: "f") }
             try heir.close()
             let verdict = try Tool.run("ntfsfix", ["-n", Workbench.cutOut(image, into: bench.folder)])
             #expect(verdict.status == 0, "after \(writes) writes: \(verdict.text)")
