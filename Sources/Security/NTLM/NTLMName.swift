@@ -52,3 +52,11 @@ struct NTLMName: Sendable, Hashable {
         uppercased == other.uppercased
     }
 }
+
+/// How NTLM, and with it a user directory, compares names.
+public enum NTLMCase {
+    /// The name in capitals, code unit by code unit as Windows does it. Two names with the same capitals are the same name.
+    public static func uppercased(_ name: String) -> String {
+        NTLMName(name).uppercased.text
+    }
+}
