@@ -1,8 +1,8 @@
 /// A logical unit seen through one transport: the commands of SPC-3 and SBC-2 this project needs, typed.
 ///
 /// The same code serves emulated, iSCSI and local units. Everything here blocks; call it through ``BlockingExecutor``.
-/// A command that ends with UNIT ATTENTION is sent once more, because the condition tells of the past and is gone once
-/// told; what it told is to be learnt by asking (``readReservation()``), never by having been listening at the right time.
+/// A command that ends with UNIT ATTENTION is sent once more for each condition told, because a condition tells of the past
+/// and is gone once told; what it told is to be learnt by asking (``readReservation()``), never by having been listening at the right time.
 /// RECOVERED ERROR is success.
 public final class Disk: Sendable, BlockDevice {
     /// The path to the unit.
@@ -22,7 +22,7 @@ public final class Disk: Sendable, BlockDevice {
     /// The most octets that one READ or WRITE moves; larger requests are cut into several commands.
     public static let maximumTransfer = 1 << 20
 
-    /// The unit attentions a unit may have in store when it is opened: more of them in a row are an error.
+    /// The unit attentions a unit may have in store for us: more of them in a row are an error.
     private static let unitAttentionLimit = 8
 
     /// Opens the unit behind the transport: inquiry, readiness, capacity, write protection.
@@ -35,7 +35,7 @@ public final class Disk: Sendable, BlockDevice {
             throw SCSIError.malformedResponse(command: "INQUIRY", reason: "\(standard.count) octets instead of 36")
         }
         self.inquiry = inquiry
-        try Self.settle(transport)
+        try Self.execute(.testUnitReady, on: transport)
         let capacity = try Self.capacity(of: transport)
         blockSize = capacity.blockSize
         blockCount = capacity.blockCount
@@ -148,7 +148,7 @@ public final class Disk: Sendable, BlockDevice {
 }
 
 extension Disk {
-    /// Executes a command with a unit attention's one repetition.
+    /// Executes a command, again after each unit attention.
     ///
     /// - Parameters:
     ///   - command: the command.
@@ -164,11 +164,14 @@ extension Disk {
     private static func execute(
         _ command: SCSICommand, on transport: any SCSITransport, dataOut: [UInt8] = [], dataIn: Int = 0
     ) throws -> [UInt8] {
-        do {
-            return try executeOnce(command, on: transport, dataOut: dataOut, dataIn: dataIn)
-        } catch SCSIError.checkCondition(let sense) where sense.key == .unitAttention {
-            return try executeOnce(command, on: transport, dataOut: dataOut, dataIn: dataIn)
+        for _ in 0..<unitAttentionLimit {
+            do {
+                return try executeOnce(command, on: transport, dataOut: dataOut, dataIn: dataIn)
+            } catch SCSIError.checkCondition(let sense) where sense.key == .unitAttention {
+                continue
+            }
         }
+        return try executeOnce(command, on: transport, dataOut: dataOut, dataIn: dataIn)
     }
 
     private static func executeOnce(
@@ -192,19 +195,6 @@ extension Disk {
             throw SCSIError.checkCondition(sense)
         default: throw SCSIError.status(result.status)
         }
-    }
-
-    /// Takes the unit attentions that greet a new I_T nexus off the unit, and waits for nothing else.
-    private static func settle(_ transport: any SCSITransport) throws {
-        for _ in 1..<unitAttentionLimit {
-            do {
-                _ = try executeOnce(.testUnitReady, on: transport, dataOut: [], dataIn: 0)
-                return
-            } catch SCSIError.checkCondition(let sense) where sense.key == .unitAttention {
-                continue
-            }
-        }
-        _ = try executeOnce(.testUnitReady, on: transport, dataOut: [], dataIn: 0)
     }
 
     private static func capacity(of transport: any SCSITransport) throws -> Capacity {

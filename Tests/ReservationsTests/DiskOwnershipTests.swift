@@ -1,0 +1,229 @@
+import ErrorCodes
+import Synchronization
+import Testing
+
+@testable import Reservations
+
+/// Nodes with real commands to one emulated disk, and a clock in the test's hand.
+@Suite struct DiskOwnershipTests {
+    let image: TemporaryImage
+    let clock = ManualClock()
+    let executor = BlockingExecutor(threads: 2)
+
+    init() throws {
+        image = try TemporaryImage()
+    }
+
+    func node(_ number: Int, over transport: (any SCSITransport)? = nil) throws -> DiskOwnership {
+        DiskOwnership(
+            disk: try transport.map { try Disk(transport: $0) } ?? image.disk(number), key: key(UInt64(number)),
+            executor: executor, clock: clock)
+    }
+
+    let block = [UInt8](repeating: 0x5A, count: 512)
+
+    @Test func freeDiskIsTakenAtOnce() async throws {
+        let owner = try node(1)
+        try await owner.arbitrate()
+        #expect(await owner.isOwned)
+        #expect(try owner.disk.readReservation().holder == .init(key: key(1), type: .writeExclusiveRegistrantsOnly))
+        // Again is no news.
+        try await owner.arbitrate()
+        try owner.disk.write(block: 1, block)
+        #expect(throws: SCSIError.self) { try image.disk(2).write(block: 1, block) }
+    }
+
+    @Test func liveOwnerKeepsTheDisk() async throws {
+        let owner = try node(1)
+        let other = try node(2)
+        try await owner.arbitrate()
+        await clock.sleepers(1)
+        let challenge = Task { try await other.arbitrate() }
+        // The owner waits for its next look, the challenger for the owner's defence.
+        await clock.sleepers(2)
+        #expect(try other.disk.readKeys().keys == [key(1), key(2)])
+        clock.advance(by: .seconds(3))
+        await clock.sleepers(2)
+        #expect(try other.disk.readKeys().keys == [key(1)])
+        clock.advance(by: .seconds(4))
+        let error = await #expect(throws: DiskOwnershipError.self) { try await challenge.value }
+        #expect(error?.hresult == HRESULT(rawValue: 0x8007_00AA))
+        #expect(await owner.isOwned)
+        #expect(await !other.isOwned)
+        #expect(throws: SCSIError.self) { try other.disk.write(block: 1, block) }
+        try owner.disk.write(block: 1, block)
+    }
+
+    @Test func deadOwnerLosesTheDisk() async throws {
+        let old = try image.disk(1)
+        do {
+            let owner = try node(1)
+            try await owner.arbitrate()
+            await clock.sleepers(1)
+        }
+        // Dropped without a word, as by SIGKILL: nothing defends.
+        await clock.sleepers(0)
+        let other = try node(2)
+        let challenge = Task { try await other.arbitrate() }
+        await clock.sleepers(1)
+        clock.advance(by: .seconds(7))
+        try await challenge.value
+        #expect(await other.isOwned)
+        #expect(try other.disk.readKeys().keys == [key(2)])
+        #expect(throws: SCSIError.self) { try old.write(block: 1, block) }
+        try other.disk.write(block: 1, block)
+    }
+
+    @Test func givenUpDiskIsFree() async throws {
+        let owner = try node(1)
+        let other = try node(2)
+        try await owner.arbitrate()
+        try await owner.stopDefense()
+        #expect(await !owner.isOwned)
+        #expect(try owner.disk.readKeys().keys == [])
+        #expect(try owner.disk.readReservation().holder == nil)
+        try await other.arbitrate()
+        #expect(await other.isOwned)
+        // Once more, and of a disk that was never ours: nothing to do.
+        try await owner.stopDefense()
+        #expect(try owner.disk.readKeys().keys == [key(2)])
+    }
+
+    @Test func lossIsReported() async throws {
+        let reported = Mutex<[OwnershipLoss]>([])
+        let owner = DiskOwnership(disk: try image.disk(1), key: key(1), executor: executor, clock: clock) { loss in
+            reported.withLock { $0.append(loss) }
+        }
+        try await owner.arbitrate()
+        await clock.sleepers(1)
+        let other = try image.disk(3)
+        try other.registerIgnoringExistingKey(key(3))
+        try other.preempt(key: key(3), victim: key(1), type: .writeExclusive)
+        clock.advance(by: .seconds(3))
+        var losses = owner.losses.makeAsyncIterator()
+        #expect(await losses.next() == .takenOver(by: key(3)))
+        #expect(reported.withLock { $0 } == [.takenOver(by: key(3))])
+        #expect(await !owner.isOwned)
+        // Nothing of ours is left behind, and stopping is no error.
+        #expect(try other.readKeys().keys == [key(3)])
+        try await owner.stopDefense()
+        #expect(try other.readReservation().holder?.key == key(3))
+    }
+
+    @Test func clearedOwnerComesBack() async throws {
+        let owner = try node(1)
+        try await owner.arbitrate()
+        await clock.sleepers(1)
+        let other = try image.disk(3)
+        try other.registerIgnoringExistingKey(key(3))
+        try other.clearReservations(key: key(3))
+        #expect(try other.readKeys().keys == [])
+        clock.advance(by: .seconds(3))
+        await clock.sleepers(1)
+        #expect(await owner.isOwned)
+        #expect(try other.readReservation().holder?.key == key(1))
+    }
+
+    @Test func cancelledChallengeLeavesNothing() async throws {
+        let owner = try node(1)
+        let other = try node(2)
+        try await owner.arbitrate()
+        await clock.sleepers(1)
+        let challenge = Task { try await other.arbitrate() }
+        await clock.sleepers(2)
+        challenge.cancel()
+        await #expect(throws: CancellationError.self) { try await challenge.value }
+        #expect(try owner.disk.readKeys().keys == [key(1)])
+    }
+
+    @Test func stoppingWithdrawsAChallenge() async throws {
+        let owner = try node(1)
+        let other = try node(2)
+        try await owner.arbitrate()
+        await clock.sleepers(1)
+        let challenge = Task { try await other.arbitrate() }
+        await clock.sleepers(2)
+        try await other.stopDefense()
+        await #expect(throws: CancellationError.self) { try await challenge.value }
+        #expect(try owner.disk.readKeys().keys == [key(1)])
+    }
+
+    @Test func callersShareAnArbitration() async throws {
+        let owner = try node(1)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<8 { group.addTask { try await owner.arbitrate() } }
+            try await group.waitForAll()
+        }
+        #expect(await owner.isOwned)
+        #expect(try owner.disk.readKeys().keys == [key(1)])
+        #expect(try owner.disk.readKeys().generation == 1)
+    }
+
+    @Test func restartedNodeTakesItsOwnDiskBackAtOnce() async throws {
+        do {
+            let owner = try node(1)
+            try await owner.arbitrate()
+            await clock.sleepers(1)
+        }
+        await clock.sleepers(0)
+        // The same nexus with another key: the registration's key changes, and the reservation with it.
+        let again = DiskOwnership(disk: try image.disk(1), key: key(11), executor: executor, clock: clock)
+        try await again.arbitrate()
+        #expect(await again.isOwned)
+        #expect(try again.disk.readReservation().holder?.key == key(11))
+    }
+
+    @Test func reservationOfAnotherTypeIsTakenOver() async throws {
+        let disk = try image.disk(1)
+        try disk.registerIgnoringExistingKey(key(9))
+        try disk.reserve(key: key(9), type: .exclusiveAccess)
+        let owner = try node(1)
+        try await owner.arbitrate()
+        #expect(try disk.readReservation().holder == .init(key: key(1), type: .writeExclusiveRegistrantsOnly))
+    }
+
+    /// A transport whose line can be cut.
+    final class Line: SCSITransport {
+        struct Cut: Error {}
+        let unit: EmulatedLogicalUnit
+        let isCut = Mutex(false)
+        var name: String { unit.name }
+
+        init(_ unit: EmulatedLogicalUnit) { self.unit = unit }
+
+        func execute(cdb: [UInt8], dataOut: [UInt8], dataInLength: Int) throws -> SCSIResult {
+            if isCut.withLock({ $0 }) { throw Cut() }
+            return unit.execute(cdb: cdb, dataOut: dataOut, dataInLength: dataInLength)
+        }
+    }
+
+    @Test func unreachableDiskIsLostAfterTheChallengeTime() async throws {
+        let line = Line(try image.unit(1))
+        let owner = try node(1, over: line)
+        try await owner.arbitrate()
+        await clock.sleepers(1)
+        line.isCut.withLock { $0 = true }
+        for _ in 0..<2 {
+            clock.advance(by: .seconds(3))
+            await clock.sleepers(1)
+            #expect(await owner.isOwned)
+        }
+        clock.advance(by: .seconds(3))
+        var losses = owner.losses.makeAsyncIterator()
+        #expect(await losses.next() == .unreachable)
+        #expect(await !owner.isOwned)
+    }
+
+    @Test func failingDiskFailsTheArbitration() async throws {
+        let line = Line(try image.unit(1))
+        let owner = try node(1, over: line)
+        line.isCut.withLock { $0 = true }
+        let error = await #expect(throws: DiskOwnershipError.self) { try await owner.arbitrate() }
+        #expect(error?.hresult == Win32Error.ioDevice.hresult)
+        line.isCut.withLock { $0 = false }
+        try await owner.arbitrate()
+        line.isCut.withLock { $0 = true }
+        await #expect(throws: DiskOwnershipError.self) { try await owner.stopDefense() }
+        #expect(await !owner.isOwned)
+    }
+}
