@@ -3,17 +3,18 @@ import Testing
 
 @Suite struct ErrorCodesTests {
     /// The codes of [MS-CSVP] 3.2.4's return tables, number beside name.
-    @Test(arguments: [
-        (Win32Error.fileNotFound, 0x8007_0002, "ERROR_FILE_NOT_FOUND"),
-        (.readFault, 0x8007_001E, "ERROR_READ_FAULT"),
-        (.writeFault, 0x8007_001D, "ERROR_WRITE_FAULT"),
-        (.busy, 0x8007_00AA, "ERROR_BUSY"),
-        (.writeProtect, 0x8007_0013, "ERROR_WRITE_PROTECT"),
-        (.unrecognizedVolume, 0x8007_03ED, "ERROR_UNRECOGNIZED_VOLUME"),
-        (.notFound, 0x8007_0490, "ERROR_NOT_FOUND"),
-        (.invalidServerState, 0x8007_0548, "ERROR_INVALID_SERVER_STATE"),
-        (.invalidState, 0x8007_139F, "ERROR_INVALID_STATE"),
-    ] as [(Win32Error, UInt32, String)])
+    @Test(
+        arguments: [
+            (Win32Error.fileNotFound, 0x8007_0002, "ERROR_FILE_NOT_FOUND"),
+            (.readFault, 0x8007_001E, "ERROR_READ_FAULT"),
+            (.writeFault, 0x8007_001D, "ERROR_WRITE_FAULT"),
+            (.busy, 0x8007_00AA, "ERROR_BUSY"),
+            (.writeProtect, 0x8007_0013, "ERROR_WRITE_PROTECT"),
+            (.unrecognizedVolume, 0x8007_03ED, "ERROR_UNRECOGNIZED_VOLUME"),
+            (.notFound, 0x8007_0490, "ERROR_NOT_FOUND"),
+            (.invalidServerState, 0x8007_0548, "ERROR_INVALID_SERVER_STATE"),
+            (.invalidState, 0x8007_139F, "ERROR_INVALID_STATE"),
+        ] as [(Win32Error, UInt32, String)])
     func win32CodesBecomeTheHRESULTsOfTheReturnTables(error: Win32Error, expected: UInt32, name: String) {
         #expect(error.hresult.rawValue == expected)
         #expect(error.name == name)
