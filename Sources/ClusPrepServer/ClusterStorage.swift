@@ -1,0 +1,193 @@
+import ClusterProtocols
+import DCERPC
+import DCOM
+import ErrorCodes
+import Logging
+import NDR
+
+/// An activation of ClusterStorage2: IClusterStorage2 and IClusterStorage3 as two faces of one object ([MS-CSVP] 3.2, 3.4).
+///
+/// Prepare State, the disk list and what is attached, owned and online belong to this object and end with it; which disk
+/// this node owns is a reservation on the disk itself. Calls on one object run one after the other, in the order in which
+/// they arrive.
+public actor ClusterStorage: COMObject {
+    /// C72B09DB-4D53-4F41-8DCC-2D752AB56F7C ([MS-CSVP] 1.9).
+    public static let clsid: GUID = "c72b09db-4d53-4f41-8dcc-2d752ab56f7c"
+
+    /// What every activation on this node is made with.
+    public struct Environment: Sendable {
+        /// The node's disks, by number.
+        public var disks: [NodeDisk]
+        /// The operating system's major version that clients are told.
+        public var majorVersion: UInt32
+        /// The operating system's minor version that clients are told.
+        public var minorVersion: UInt32
+        /// Hears what clients do.
+        public var logger: Logger
+
+        /// From its parts.
+        public init(disks: [NodeDisk], majorVersion: UInt32, minorVersion: UInt32, logger: Logger) {
+            self.disks = disks
+            self.majorVersion = majorVersion
+            self.minorVersion = minorVersion
+            self.logger = logger
+        }
+    }
+
+    let environment: Environment
+    let logger: Logger
+    let holder = NodeDisk.Holder.new()
+    var state = StorageState()
+    /// The disks whose identity another disk of the list had, too.
+    private var collisions: Set<Int> = []
+    private let queue = CallQueue()
+
+    /// An object in its initial state (3.2.3).
+    public init(environment: Environment) {
+        self.environment = environment
+        logger = environment.logger
+    }
+
+    /// The two faces.
+    public nonisolated func handlers(for iid: GUID) -> [RPCHandler?]? {
+        switch iid {
+        case IClusterStorage2.interface.syntax.uuid: IClusterStorage2.handlers(self)
+        case IClusterStorage3.interface.syntax.uuid: IClusterStorage3.handlers(self)
+        default: nil
+        }
+    }
+
+    /// Takes the disks offline, stops their defence and gives up their reservations: a client that stops half way through
+    /// anything leaves no owner, no lock and no open volume behind.
+    public func released() async {
+        await queue.run { await self.giveUpEverything() }
+    }
+
+    private func giveUpEverything() async {
+        for (number, disk) in environment.disks.enumerated() where number < state.disks.count {
+            guard state.disks[number].ownership == .ownedByThisServer else { continue }
+            do {
+                try await disk.stopDefense(holder)
+            } catch {
+                logger.warning("giving up disk \(number) of a released object: \(error)")
+            }
+            state.didStopDefense(number)
+        }
+    }
+
+    /// Runs a call when those before it are done.
+    ///
+    /// - Throws: an `HRESULTConvertible` always: what carries no code of its own becomes ERROR_INTERNAL_ERROR, and its text goes
+    ///   to the log, for no method may answer with a fault (3.2.4: "All methods MUST NOT throw exceptions").
+    func ordered<T: Sendable>(
+        _ method: StorageMethod, _ body: @Sendable (isolated ClusterStorage) async throws -> T
+    ) async throws -> T {
+        do {
+            return try await queue.run { try await body(self) }
+        } catch let error as any HRESULTConvertible {
+            logger.debug("\(method) answers \(error.hresult): \(error)")
+            throw error
+        } catch is CancellationError {
+            throw Win32Error.cancelled
+        } catch {
+            logger.error("\(method) failed: \(error)")
+            throw Win32Error.internalError
+        }
+    }
+
+    /// The disk was lost to another node.
+    private func didLose(_ number: Int) async {
+        await queue.run { await self.noteLoss(number) }
+    }
+
+    private func noteLoss(_ number: Int) {
+        state.didLoseOwnership(number)
+    }
+
+    // MARK: What the methods do
+
+    func prepareNode() throws(Win32Error) {
+        try state.admit(.CprepPrepareNode)
+        state.didPrepare()
+    }
+
+    /// The disk list: every configured disk, also one that does not answer, so that numbers mean the same at all times.
+    func prepareNodePhase2() async throws -> UInt32 {
+        try state.admit(.CprepPrepareNodePhase2)
+        let disks = await DiskDescription.of(environment.disks)
+        for disk in disks {
+            if let problem = disk.problem { logger.warning("disk \(disk.number) (\(disk.path)): \(problem)") }
+        }
+        collisions = Set(disks.indices.filter { disks[$0].flags.contains(.collision) })
+        state.didPrepare(disks: disks.map(\.identity))
+        return UInt32(disks.count)
+    }
+
+    func properties(of name: StorageState.DiskName) async throws -> DiskDescription {
+        let number = try state.admit(.CprepDiskGetProps, disk: name)
+        var description = await environment.disks[number].describe()
+        // What this object knows the disk by, even if somebody has given it a new table meanwhile.
+        description.identity = state.disks[number].identity
+        if collisions.contains(number) { description.flags.insert(.collision) }
+        return description
+    }
+
+    func attach(_ name: StorageState.DiskName) async throws {
+        let number = try state.admit(.CprepDiskAttach, disk: name)
+        if state.disks[number].isAttached { return }
+        try await environment.disks[number].attach()
+        state.didAttach(number)
+    }
+
+    func arbitrate(_ name: StorageState.DiskName) async throws {
+        let number = try state.admit(.CprepDiskPRArbitrate, disk: name)
+        if state.disks[number].ownership == .ownedByThisServer { return }
+        do {
+            try await environment.disks[number].arbitrate(holder) { [weak self] in await self?.didLose(number) }
+            state.didArbitrate(number, won: true)
+        } catch {
+            state.didArbitrate(number, won: false)
+            throw error
+        }
+    }
+
+    func bringOnline(_ name: StorageState.DiskName) async throws -> UInt32 {
+        let number = try state.admit(.CprepDiskOnline, disk: name)
+        if let partitions = state.disks[number].onlinePartitions { return partitions }
+        let partitions = try await environment.disks[number].online(holder)
+        state.didBringOnline(number, partitions: partitions)
+        return partitions
+    }
+
+    func takeOffline(_ name: StorageState.DiskName) async throws {
+        let number = try state.admit(.CprepDiskOffline, disk: name)
+        state.didTakeOffline(number)
+        try await environment.disks[number].offline(holder)
+    }
+
+    func stopDefense(_ name: StorageState.DiskName) async throws {
+        let number = try state.admit(.CprepDiskStopDefense, disk: name)
+        state.didStopDefense(number)
+        try await environment.disks[number].stopDefense(holder)
+    }
+
+    func isOnline(_ name: StorageState.DiskName) throws {
+        let number = try state.admit(.CprepDiskIsOnline, disk: name)
+        guard state.disks[number].isOnline else { throw Win32Error.notReady }
+    }
+
+    /// The disk behind a name, if the method may have it.
+    func disk(_ name: StorageState.DiskName, for method: StorageMethod) throws -> NodeDisk {
+        environment.disks[try state.admit(method, disk: name)]
+    }
+
+    /// Works on a partition's volume.
+    func withVolume<T: Sendable>(
+        _ name: StorageState.DiskName, _ partition: UInt32, for method: StorageMethod,
+        _ body: @escaping @Sendable (VolumeFiles) throws -> T
+    ) async throws -> T {
+        let number = try state.admit(method, disk: name)
+        let index = try state.partition(partition, ofDisk: number)
+        return try await environment.disks[number].withVolume(index, holder) { try body(VolumeFiles($0)) }
+    }
+}

@@ -1,0 +1,23 @@
+import ClusterEngine
+import ClusterProtocols
+import DCOM
+import Logging
+
+/// The coclasses of [MS-CSVP] that this node serves. A class that is not listed answers REGDB_E_CLASSNOTREG to an activation,
+/// which is more honest than an object none of whose methods works.
+public enum CoClasses {
+    /// ClusterStorage2.
+    public static func storage(_ environment: ClusterStorage.Environment) -> COMClass {
+        COMClass(
+            clsid: ClusterStorage.clsid, name: "ClusterStorage2",
+            interfaces: [COMInterface(IClusterStorage2.interface), COMInterface(IClusterStorage3.interface)]
+        ) { _ in ClusterStorage(environment: environment) }
+    }
+
+    /// ClusterSetup.
+    public static func setup(engine: ClusterEngine, logger: Logger) -> COMClass {
+        COMClass(
+            clsid: ClusterSetup.clsid, name: "ClusterSetup", interfaces: [COMInterface(IClusterSetup.interface)]
+        ) { _ in ClusterSetup(engine: engine, logger: logger) }
+    }
+}

@@ -1,0 +1,190 @@
+import ClusterProtocols
+import ErrorCodes
+import Foundation
+import NDR
+import Testing
+import Volumes
+
+@testable import ClusPrepServer
+
+/// The object as a client meets it: requests and responses in NDR, over real images.
+struct ClusterStorageTests {
+    static func storage2<T>(
+        _ object: ClusterStorage, _ body: (IClusterStorage2Client) async throws -> T
+    ) async throws -> T {
+        try await body(
+            IClusterStorage2Client(LocalCaller(object.handlers(for: IClusterStorage2.interface.syntax.uuid))))
+    }
+
+    /// Prepared, with the first disk attached, owned and online; and that disk's identifier.
+    static func online(_ object: ClusterStorage) async throws -> CPREP_DISKID {
+        try await storage2(object) { client async throws in
+            #expect(try await client.cprepPrepareNode(.init()).returnValue == .ok)
+            let phase = try await client.cprepPrepareNodePhase2(.init(Flags: 2))
+            #expect(phase.returnValue == .ok)
+            let properties = try await client.cprepDiskGetProps(.init(DiskId: .number(0)))
+            #expect(properties.returnValue == .ok)
+            let disk = properties.DiskProps.DiskId
+            #expect(try await client.cprepDiskAttach(.init(DiskId: disk)).returnValue == .ok)
+            #expect(try await client.cprepDiskPRArbitrate(.init(DiskId: disk)).returnValue == .ok)
+            let online = try await client.cprepDiskOnline(.init(DiskId: disk))
+            #expect(online.returnValue == .ok)
+            #expect(online.MaxPartitionNumber == 1)
+            return disk
+        }
+    }
+
+    @Test(arguments: DiskImage.TableStyle.allCases)
+    func exampleOfASharedDisk(_ style: DiskImage.TableStyle) async throws {
+        try await withImages([style]) { images async throws in
+            let object = TestNode(name: "a").storage([images[0].path])
+            let disk = try await Self.online(object)
+            #expect(disk.DiskIdType == (style == .gpt ? .CprepIdGuid : .CprepIdSignature))
+            try await Self.storage2(object) { client async throws in
+                let name = try await client.cprepDiskGetFSName(.init(DiskId: disk, Partition: 1))
+                #expect(name.FsName.wideString == "NTFS")
+                #expect(name.FsName.count == 100)
+                let isNTFS = try await client.cprepDiskDiskPartitionIsNtfs(.init(DiskId: disk, ulPartition: 1))
+                #expect(isNTFS.returnValue == .ok)
+                let data = Array("hello".utf8)
+                let written = try await client.cprepDiskWriteFileData(
+                    .init(DiskId: disk, ulPartition: 1, FileName: "test.txt", cbDataIn: 5, DataIn: data))
+                #expect(written.returnValue == .ok)
+                let same = try await client.cprepDiskVerifyFileData(
+                    .init(DiskId: disk, ulPartition: 1, FileName: "test.txt", cbDataIn: 5, DataIn: data))
+                #expect(same.returnValue == .ok)
+                let other = try await client.cprepDiskVerifyFileData(
+                    .init(DiskId: disk, ulPartition: 1, FileName: "test.txt", cbDataIn: 4, DataIn: Array("hell".utf8)))
+                #expect(other.returnValue.isFailure)
+                let nowhere = try await client.cprepDiskWriteFileData(
+                    .init(DiskId: disk, ulPartition: 2, FileName: "test.txt", cbDataIn: 5, DataIn: data))
+                #expect(nowhere.returnValue.rawValue == 0x8007_0002)
+                #expect(try await client.cprepDiskIsOnline(.init(DiskId: disk)).returnValue == .ok)
+                #expect(try await client.cprepDiskStopDefense(.init(DiskId: disk)).returnValue.rawValue == 0x8007_139F)
+                #expect(try await client.cprepDiskOffline(.init(DiskId: disk)).returnValue == .ok)
+                #expect(try await client.cprepDiskIsOnline(.init(DiskId: disk)).returnValue.rawValue == 0x8007_0015)
+                #expect(try await client.cprepDiskStopDefense(.init(DiskId: disk)).returnValue == .ok)
+            }
+        }
+    }
+
+    @Test
+    func properties() async throws {
+        try await withImages([.gpt, .mbr]) { images async throws in
+            let object = TestNode(name: "a").storage(images.map(\.path) + ["/nonexistent.img"])
+            try await Self.storage2(object) { client async throws in
+                _ = try await client.cprepPrepareNode(.init())
+                #expect(try await client.cprepPrepareNodePhase2(.init(Flags: 0)).pulNumDisks == 3)
+                let props = try await client.cprepDiskGetProps(.init(DiskId: .number(1))).DiskProps
+                #expect(props.DiskNumber == 1)
+                #expect(props.DiskId.DiskIdType == .CprepIdSignature)
+                #expect(props.DiskBusType == 0xF)
+                #expect(props.StackType == .DiskStackStorPort)
+                #expect(props.ScsiAddress.Length == 8)
+                #expect(props.DiskIsClusterable == 1)
+                #expect(props.AdapterDesc.count == 260)
+                #expect(props.AdapterDesc.wideString.hasPrefix("ClusPrep emulated SCSI target"))
+                #expect(props.NumPaths == 1)
+                // DISK_SYTLE_MBR and DISK_PART_BASIC.
+                #expect(props.Flags == 0x9000)
+                let missing = try await client.cprepDiskGetProps(.init(DiskId: .number(2)))
+                #expect(missing.returnValue == .ok)
+                #expect(missing.DiskProps.DiskIsClusterable == 0)
+                #expect(missing.DiskProps.DiskId.DiskIdType == .CprepIdNumber)
+                // DISK_MISSING and DISK_UNREADABLE.
+                #expect(missing.DiskProps.Flags == 0x0024_0000)
+                #expect(
+                    try await client.cprepDiskAttach(.init(DiskId: .number(2))).returnValue.rawValue == 0x8007_0490)
+                #expect(try await client.cprepDiskAttach(.init(DiskId: .number(0))).returnValue == .ok)
+            }
+        }
+    }
+
+    @Test
+    func twoDisksWithOneIdentity() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let copy = images[0].path + ".copy"
+            try FileManager.default.copyItem(atPath: images[0].path, toPath: copy)
+            let object = TestNode(name: "a").storage([images[0].path, copy])
+            try await Self.storage2(object) { client async throws in
+                _ = try await client.cprepPrepareNode(.init())
+                _ = try await client.cprepPrepareNodePhase2(.init(Flags: 0))
+                for number: UInt32 in [0, 1] {
+                    let props = try await client.cprepDiskGetProps(.init(DiskId: .number(number))).DiskProps
+                    // DISK_COLLISION, DISK_STYLE_GPT, DISK_PART_BASIC.
+                    #expect(props.Flags == 0x0800_A000)
+                    #expect(props.DiskIsClusterable == 0)
+                }
+            }
+        }
+    }
+
+    @Test
+    func rawSectors() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let object = TestNode(name: "a").storage([images[0].path])
+            let disk = try await Self.online(object)
+            try await Self.storage2(object) { client async throws in
+                let sectors = try await client.cprepDiskGetArbSectors(.init(DiskId: disk))
+                #expect(sectors.returnValue == .ok)
+                #expect(sectors.SectorX != sectors.SectorY)
+                let written = try await client.cprepDiskRawWrite(
+                    .init(DiskId: disk, ulSector: sectors.SectorX, cbData: 3, pbData: [1, 2, 3]))
+                #expect(written.returnValue == .ok)
+                #expect(written.pcbDataWritten == 512)
+                let read = try await client.cprepDiskRawRead(
+                    .init(DiskId: disk, ulSector: sectors.SectorX, cbData: 4))
+                #expect(read.returnValue == .ok)
+                #expect(read.pbData == [1, 2, 3, 0])
+                #expect(read.pcbDataRead == 4)
+                let nothing = try await client.cprepDiskRawRead(
+                    .init(DiskId: disk, ulSector: sectors.SectorX, cbData: 0))
+                #expect(nothing.returnValue == .ok)
+                #expect(nothing.pbData.isEmpty)
+                let whole = try await client.cprepDiskRawRead(.init(DiskId: disk, ulSector: 0, cbData: 512))
+                #expect(whole.pbData.suffix(2) == [0x55, 0xAA])
+                // ERROR_READ_FAULT and ERROR_WRITE_FAULT.
+                let long = try await client.cprepDiskRawRead(.init(DiskId: disk, ulSector: 0, cbData: 513))
+                #expect(long.returnValue.rawValue == 0x8007_001E)
+                let far = try await client.cprepDiskRawRead(.init(DiskId: disk, ulSector: 0, cbData: 0x7FFF_FFFF))
+                #expect(far.returnValue.rawValue == 0x8007_001E)
+                let fat = try await client.cprepDiskRawWrite(
+                    .init(DiskId: disk, ulSector: 0, cbData: 513, pbData: [UInt8](repeating: 0, count: 513)))
+                #expect(fat.returnValue.rawValue == 0x8007_001D)
+                #expect(fat.pcbDataWritten == 0)
+            }
+        }
+    }
+
+    @Test
+    func whatIsReleasedIsGivenBack() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let (first, second) = (
+                TestNode(name: "a").storage([images[0].path]), TestNode(name: "b").storage([images[0].path])
+            )
+            _ = try await Self.online(first)
+            await first.released()
+            _ = try await Self.online(second)
+            await second.released()
+        }
+    }
+
+    @Test
+    func methodsThatAreNotThereYet() async throws {
+        let object = TestNode(name: "a").storage([])
+        try await Self.storage2(object) { client async throws in
+            let answers = try await [
+                client.cprepDiskVerifyUnique(.init()).returnValue, client.cprepDiskGetUniqueIds(.init()).returnValue,
+                client.cprepDiskPRRegister(.init()).returnValue, client.cprepDiskPRUnRegister(.init()).returnValue,
+                client.cprepDiskPRReserve(.init()).returnValue, client.cprepDiskPRRelease(.init()).returnValue,
+                client.cprepDiskIsPRPresent(.init()).returnValue, client.cprepDiskPRPreempt(.init()).returnValue,
+                client.cprepDiskPRClear(.init()).returnValue, client.cprepDiskSetOnline(.init()).returnValue,
+                client.cprepDiskIsReadable(.init()).returnValue, client.cprepDiskGetDsms(.init()).returnValue,
+                client.opnum8NotUsedOnWire(.init()).returnValue,
+            ]
+            #expect(answers.allSatisfy { $0 == .notImplemented })
+            #expect(
+                answers.count - 1 == StorageMethod.allCases.filter { !$0.isStorage3 && !$0.isImplemented }.count)
+        }
+    }
+}
