@@ -73,7 +73,7 @@ extension Setting {
         help: "Seconds between two looks at the reservation of a disk that is owned. Default 3.")
     static let challengeTime = Setting(
         name: "challengeTime", kind: .seconds(0.1...120),
-        help: "Seconds that arbitration gives a holder to defend itself; more than the others' interval. Default 7.")
+        help: "Seconds that arbitration gives a holder to defend itself; more than two of its intervals. Default 7.")
     static let presentedVersion = Setting(
         name: "presentedVersion", kind: .text("MAJOR.MINOR"),
         help: "The operating system's version that clients are told. Default the kernel's.")
@@ -92,6 +92,9 @@ extension Setting {
         help: "Seconds that calls in progress get when the daemon is told to stop. Default 10.")
     static let diskThreads = Setting(
         name: "diskThreads", kind: .number(1...256), help: "Threads for disk commands, which block. Default 8.")
+    static let activationProbe = Setting(
+        name: "activationProbe", kind: .flag,
+        help: "Offer the class without objects that Samba's DCOM tests activate. For labs.")
     static let ready = Setting(
         name: "ready", kind: .flag, help: "Print one line of JSON on standard output once every address is served.")
     static let stopAtEndOfInput = Setting(
@@ -102,6 +105,6 @@ extension Setting {
     static let all: [Setting] = [
         config, stateFolder, listen, endpointMapperPort, exporterPort, nodeName, fqdn, domain, disks, pingPeriod,
         defenseInterval, challengeTime, presentedVersion, logLevel, maximumConnections, maximumObjects,
-        authenticationTimeout, shutdownTimeout, diskThreads, ready, stopAtEndOfInput,
+        authenticationTimeout, shutdownTimeout, diskThreads, activationProbe, ready, stopAtEndOfInput,
     ]
 }

@@ -23,6 +23,7 @@ struct Settings: Equatable, Sendable {
     var authenticationTimeout = Duration.seconds(30)
     var shutdownTimeout = Duration.seconds(10)
     var diskThreads = 8
+    var activationProbe = false
     var ready = false
     var stopAtEndOfInput = false
 
@@ -130,8 +131,8 @@ struct Settings: Equatable, Sendable {
         pingPeriod = try reader.seconds(.pingPeriod) ?? pingPeriod
         defenseInterval = try reader.seconds(.defenseInterval) ?? defenseInterval
         challengeTime = try reader.seconds(.challengeTime) ?? challengeTime
-        guard challengeTime > defenseInterval else {
-            throw .badSetting(Setting.challengeTime.name, reason: "has to be longer than defenseInterval")
+        guard challengeTime > defenseInterval * 2 else {
+            throw .badSetting(Setting.challengeTime.name, reason: "has to be longer than two times defenseInterval")
         }
         if let text = try reader.text(.presentedVersion) {
             guard let version = PresentedVersion(text) else {
@@ -150,6 +151,7 @@ struct Settings: Equatable, Sendable {
         authenticationTimeout = try reader.seconds(.authenticationTimeout) ?? authenticationTimeout
         shutdownTimeout = try reader.seconds(.shutdownTimeout) ?? shutdownTimeout
         diskThreads = try reader.number(.diskThreads) ?? diskThreads
+        activationProbe = try reader.flag(.activationProbe) ?? activationProbe
         ready = try reader.flag(.ready) ?? ready
         stopAtEndOfInput = try reader.flag(.stopAtEndOfInput) ?? stopAtEndOfInput
     }

@@ -76,7 +76,7 @@ struct SettingsTests {
     @Test(arguments: [
         ["--exporter-port", "65535"], ["--endpoint-mapper-port", "0"], ["--ping-period", "1"],
         ["--presented-version", "10.0"], ["--log-level", "DEBUG"], ["--node-name", "abcdefghijklmno"],
-        ["--challenge-time", "3.1"],
+        ["--challenge-time", "6.1"],
     ])
     func accepted(_ arguments: [String]) async throws {
         _ = try await Self.load(arguments)
@@ -85,7 +85,7 @@ struct SettingsTests {
     @Test(arguments: [
         ["--exporter-port", "65536"], ["--exporter-port", "-1"], ["--exporter-port", "x"], ["--ping-period", "0.9"],
         ["--presented-version", "ten"], ["--log-level", "loud"], ["--node-name", "abcdefghijklmnop"],
-        ["--node-name", ""], ["--node-name", "a b"], ["--challenge-time", "3"],
+        ["--node-name", ""], ["--node-name", "a b"], ["--challenge-time", "6"],
     ])
     func badValue(_ arguments: [String]) async throws {
         let error = await #expect(throws: StartupError.self) { try await Self.load(arguments) }
