@@ -1,0 +1,51 @@
+import Logging
+import NDR
+
+/// Runs one call from its stub to its answer.
+enum CallRunner {
+    enum Outcome: Sendable {
+        case reply([UInt8])
+        case fault(RPCFault)
+    }
+
+    /// Lets the service answer; whatever it throws becomes a fault ([MS-RPCE] 3.3.3.4.1 and 3.1.3.5.2).
+    static func run(
+        _ call: IncomingCall, by service: any RPCService, context: CallContext, logger: Logger
+    ) async -> Outcome {
+        do {
+            try service.authorize(context)
+            var decoder = NDRDecoder(call.stub, representation: call.representation)
+            var encoder = NDREncoder()
+            try await service.handle(opnum: call.opnum, decoder: &decoder, encoder: &encoder, context: context)
+            return .reply(encoder.bytes)
+        } catch let fault as RPCFault {
+            log(logger, call, service, "fault", fault)
+            return .fault(fault)
+        } catch let error as NDRError {
+            log(logger, call, service, "malformed stub", error)
+            return .fault(.badStubData)
+        } catch is CancellationError {
+            return .fault(.cancelled)
+        } catch {
+            // The cause is for our log, not for the peer.
+            logger.error(
+                "call failed",
+                metadata: [
+                    "rpc.interface": "\(service.interface.name)", "rpc.opnum": "\(call.opnum)",
+                    "rpc.cause": "\(String(reflecting: error))",
+                ])
+            return .fault(.unspecified)
+        }
+    }
+
+    private static func log(
+        _ logger: Logger, _ call: IncomingCall, _ service: any RPCService, _ message: Logger.Message, _ error: any Error
+    ) {
+        logger.debug(
+            message,
+            metadata: [
+                "rpc.interface": "\(service.interface.name)", "rpc.opnum": "\(call.opnum)",
+                "rpc.cause": "\(error)",
+            ])
+    }
+}

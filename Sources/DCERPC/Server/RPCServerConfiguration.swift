@@ -1,0 +1,87 @@
+import Security
+
+/// A place where a server listens, and what it answers there.
+public struct RPCEndpoint: Sendable {
+    /// The address or host name to listen on; "0.0.0.0" or "::" for every address of the host.
+    public var host: String
+    /// The port; zero lets the system choose one.
+    public var port: UInt16
+    /// The services, besides the management interface, which every endpoint has.
+    public var services: [any RPCService]
+
+    /// Describes an endpoint.
+    public init(host: String, port: UInt16 = 0, services: [any RPCService] = []) {
+        self.host = host
+        self.port = port
+        self.services = services
+    }
+}
+
+/// What clients may make a server keep. Each number can be configured.
+public struct RPCServerLimits: Sendable, Hashable {
+    /// The limits of one connection.
+    public var association: AssociationLimits
+    /// The connections of one endpoint. At the limit no more are accepted: the next ones wait in the kernel's backlog.
+    public var maximumConnections: Int
+    /// How long a connection may stay without authenticating itself while it is silent; one that has never been bound may
+    /// not stay longer than this at all.
+    public var unauthenticatedTime: Duration
+
+    /// Makes limits; what is not named has its default.
+    public init(
+        association: AssociationLimits = AssociationLimits(), maximumConnections: Int = 1024,
+        unauthenticatedTime: Duration = .seconds(60)
+    ) {
+        self.association = association
+        self.maximumConnections = max(1, maximumConnections)
+        self.unauthenticatedTime = unauthenticatedTime
+    }
+}
+
+/// Everything an ``RPCServer`` is made from. It reads no environment; programs fill it from their own configuration.
+public struct RPCServerConfiguration: Sendable {
+    /// The endpoints.
+    public var endpoints: [RPCEndpoint]
+    /// The security providers that every endpoint offers.
+    public var providers: [any SecurityProvider]
+    /// The limits.
+    public var limits: RPCServerLimits
+    /// The principal's name to tell clients that ask the management interface for it, by provider.
+    public var principalNames: [AuthenticationType: String]
+    /// How long connections may finish their calls when the server shuts down.
+    public var shutdownTime: Duration
+
+    /// Makes a configuration; what is not named has its default.
+    public init(
+        endpoints: [RPCEndpoint] = [], providers: [any SecurityProvider] = [],
+        limits: RPCServerLimits = RPCServerLimits(), principalNames: [AuthenticationType: String] = [:],
+        shutdownTime: Duration = .seconds(10)
+    ) {
+        self.endpoints = endpoints
+        self.providers = providers
+        self.limits = limits
+        self.principalNames = principalNames
+        self.shutdownTime = shutdownTime
+    }
+}
+
+/// Why a server does not listen.
+public enum RPCServerError: Error, Sendable {
+    /// The address cannot be listened on: in use, not ours, or not permitted. The text is the system's.
+    case cannotListen(host: String, port: UInt16, cause: String)
+    /// The server was started before.
+    case alreadyStarted
+    /// No endpoint of this number.
+    case noSuchEndpoint(Int)
+}
+
+extension RPCServerError: CustomStringConvertible {
+    /// One line for the one who starts the server.
+    public var description: String {
+        switch self {
+        case .cannotListen(let host, let port, let cause): "cannot listen on \(host) port \(port): \(cause)"
+        case .alreadyStarted: "the server was started before"
+        case .noSuchEndpoint(let index): "the server has no endpoint \(index)"
+        }
+    }
+}

@@ -1,0 +1,261 @@
+import Logging
+import NDR
+import NIOCore
+import Security
+
+/// Feeds one connection's ``Association`` and does what it wants done. No decision about the protocol is made here.
+final class ServerConnection: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// Asks a connection to finish its calls and close.
+    struct Drain: Sendable {}
+
+    private struct Running {
+        let serial: UInt64
+        let task: Task<Void, Never>
+    }
+
+    /// What is known once the connection is active.
+    private struct Active {
+        let context: ChannelHandlerContext
+        let number: UInt64
+        let localAddress: NetworkAddress
+        let remoteAddress: NetworkAddress
+    }
+
+    private let endpoint: Endpoint
+    private let executor: EventLoopTaskExecutor
+    private var association: Association
+    private var active: Active?
+    private var acceptors: [UInt32: any SecurityAcceptor] = [:]
+    private var running: [UInt32: Running] = [:]
+    private var nextSerial: UInt64 = 0
+    private var reported = AssociationStatistics()
+    private var logger: Logger
+
+    private var isReading = false
+    private var isReadHeld = false
+    private var isFlushHeld = false
+    private var lastActivity = NIODeadline.now()
+
+    init(endpoint: Endpoint, executor: EventLoopTaskExecutor, channel: any Channel) {
+        self.endpoint = endpoint
+        self.executor = executor
+        logger = endpoint.logger
+        association = Association(
+            secondaryAddress: (channel.localAddress?.port).map(String.init) ?? "",
+            environment: ConnectionEnvironment(endpoint: endpoint, client: channel.remoteAddress?.ipAddress ?? ""),
+            limits: endpoint.limits.association)
+    }
+
+    // MARK: The connection's life
+
+    func channelActive(context: ChannelHandlerContext) {
+        let channel = context.channel
+        let number = endpoint.add(channel)
+        active = Active(
+            context: context, number: number, localAddress: NetworkAddress(channel.localAddress),
+            remoteAddress: NetworkAddress(channel.remoteAddress))
+        logger[metadataKey: "rpc.association"] = "\(number)"
+        logger[metadataKey: "rpc.client"] = "\(channel.remoteAddress?.description ?? "?")"
+        logger.debug("connected")
+        watchUnauthenticated(context)
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        let group = association.group
+        reportStatistics()
+        association.connectionClosed()
+        for call in running.values { call.task.cancel() }
+        running = [:]
+        acceptors = [:]
+        if let active { endpoint.remove(active.number) }
+        active = nil
+        endpoint.leaveGroup(group)
+        logger.debug("disconnected")
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        logger.debug("connection failed", metadata: ["rpc.cause": "\(error)"])
+        context.close(promise: nil)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is Drain {
+            perform(association.drain())
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    /// Closes the connection if it is silent for too long before anybody authenticated himself.
+    private func watchUnauthenticated(_ context: ChannelHandlerContext) {
+        let allowed = TimeAmount(endpoint.limits.unauthenticatedTime)
+        context.eventLoop.assumeIsolated().scheduleTask(deadline: lastActivity + allowed) { [weak self] in
+            guard let self, let active, !association.isAuthenticated else { return }
+            let isSilent = lastActivity + allowed <= .now()
+            // A call in flight is not silence, but only a bind entitles to calls.
+            guard !association.isBound || (isSilent && !association.hasCalls) else {
+                if association.hasCalls { lastActivity = .now() }
+                return watchUnauthenticated(active.context)
+            }
+            logger.debug("closed: not authenticated in time")
+            active.context.close(promise: nil)
+        }
+    }
+
+    // MARK: Octets
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var buffer = unwrapInboundIn(data)
+        isReading = true
+        lastActivity = .now()
+        guard let octets = buffer.readBytes(length: buffer.readableBytes) else { return }
+        perform(association.receive(octets))
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        isReading = false
+        flushIfHeld()
+        reportStatistics()
+        context.fireChannelReadComplete()
+    }
+
+    /// Reading waits while a token is with its acceptor, and while the client does not take its answers.
+    func read(context: ChannelHandlerContext) {
+        if association.isPaused || !context.channel.isWritable {
+            isReadHeld = true
+        } else {
+            context.read()
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        resumeReading(context)
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func resumeReading(_ context: ChannelHandlerContext) {
+        guard isReadHeld, !association.isPaused, context.channel.isWritable else { return }
+        isReadHeld = false
+        context.read()
+    }
+
+    private func flushIfHeld() {
+        guard isFlushHeld, let active else { return }
+        isFlushHeld = false
+        active.context.flush()
+    }
+
+    private func reportStatistics() {
+        endpoint.statistics.add(association.statistics, since: reported)
+        reported = association.statistics
+    }
+
+    // MARK: Actions
+
+    private func perform(_ actions: [AssociationAction]) {
+        guard let active else { return }
+        for action in actions {
+            switch action {
+            case .send(let pdu):
+                isFlushHeld = true
+                active.context.write(wrapOutboundOut(ByteBuffer(bytes: pdu)), promise: nil)
+            case .dispatch(let call):
+                start(call, active)
+            case .authenticate(let contextID, let type, let token):
+                authenticate(contextID, type, token, active)
+            case .cancel(let callID):
+                running[callID]?.task.cancel()
+            case .close(let reason):
+                logger.debug("closed", metadata: ["rpc.reason": "\(reason)"])
+                isFlushHeld = false
+                active.context.flush()
+                active.context.close(promise: nil)
+                return
+            }
+        }
+        if !isReading { flushIfHeld() }
+    }
+
+    private func start(_ call: IncomingCall, _ active: Active) {
+        guard let service = endpoint.service(for: call.interface) else {
+            return perform(association.fail(call.callID, with: .unknownInterface))
+        }
+        let context = CallContext(
+            identity: call.identity, authenticationLevel: call.authenticationLevel,
+            authenticationType: call.authenticationType, associationGroup: association.group,
+            association: active.number, localAddress: active.localAddress, remoteAddress: active.remoteAddress,
+            object: call.object, interface: call.interface, contextID: call.contextID, callID: call.callID)
+        nextSerial += 1
+        let serial = nextSerial
+        let connection = NIOLoopBound(self, eventLoop: active.context.eventLoop)
+        let eventLoop = active.context.eventLoop
+        // The task is this connection's: it is cancelled when the connection closes, and one by one on the client's wish,
+        // which a child task of a group could not be.
+        running[call.callID] = Running(
+            serial: serial,
+            task: Task(executorPreference: executor) { [logger] in
+                let outcome = await CallRunner.run(call, by: service, context: context, logger: logger)
+                eventLoop.runSoon { connection.value.finish(call.callID, serial, outcome) }
+            })
+    }
+
+    private func finish(_ callID: UInt32, _ serial: UInt64, _ outcome: CallRunner.Outcome) {
+        // An orphaned call's identifier may be in use again: the answer of the old one is nobody's.
+        guard running[callID]?.serial == serial else { return }
+        running[callID] = nil
+        switch outcome {
+        case .reply(let stub): perform(association.reply(to: callID, stub: stub))
+        case .fault(let fault): perform(association.fail(callID, with: fault))
+        }
+    }
+
+    private func authenticate(
+        _ contextID: UInt32, _ type: AuthenticationType, _ token: [UInt8], _ active: Active
+    ) {
+        guard let acceptor = acceptors[contextID] ?? endpoint.providers[type]?.makeAcceptor() else {
+            return perform(association.authenticated(contextID, result: .refused))
+        }
+        acceptors[contextID] = acceptor
+        let connection = NIOLoopBound(self, eventLoop: active.context.eventLoop)
+        let eventLoop = active.context.eventLoop
+        Task(executorPreference: executor) { [logger] in
+            let result: TokenResult
+            do throws(SecurityError) {
+                result = .step(try await acceptor.accept(token))
+            } catch {
+                logger.info("authentication refused", metadata: ["rpc.cause": "\(error)"])
+                result = .refused
+            }
+            eventLoop.runSoon { connection.value.authenticated(contextID, result) }
+        }
+    }
+
+    private func authenticated(_ contextID: UInt32, _ result: TokenResult) {
+        guard let active else { return }
+        // An acceptor whose exchange is over is of no use any more.
+        if case .step(.continueNeeded) = result {} else { acceptors[contextID] = nil }
+        perform(association.authenticated(contextID, result: result))
+        if self.active != nil { resumeReading(active.context) }
+    }
+}
+
+extension EventLoop {
+    /// Runs `body` on the loop: now if this is its thread, otherwise as soon as it comes to it.
+    @inline(__always)
+    func runSoon(_ body: @escaping @Sendable () -> Void) {
+        if inEventLoop { body() } else { execute(body) }
+    }
+}
+
+extension NetworkAddress {
+    /// The address of a socket; empty if it has none.
+    init(_ address: SocketAddress?) {
+        self.init(ip: address?.ipAddress ?? "", port: UInt16(truncatingIfNeeded: address?.port ?? 0))
+    }
+}
