@@ -130,7 +130,12 @@ final class FileLock: Sendable {
         self.descriptor = descriptor
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // Unlocked before it is closed: a child process that was forked, but has not yet come to its exec, has the descriptor too
+        // and would keep the lock for that moment.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 
     /// Waits for the lock. For what takes moments only.
     static func waiting(_ path: String) throws(ClusterStoreError) -> FileLock {
