@@ -11,12 +11,14 @@ public protocol BlockDevice: Sendable {
 
     /// Reads whole blocks.
     ///
-    /// - Throws: ``SCSIError``, also for a range beyond the end, which is asked of the device, not guessed here.
+    /// - Throws: ``SCSIError``; LOGICAL BLOCK ADDRESS OUT OF RANGE for a range that reaches beyond ``blockCount``, or a negative
+    ///   count, before anything is transferred.
     func read(block: UInt64, count: Int) throws -> [UInt8]
 
     /// Writes whole blocks; `data` is a multiple of the block size.
     ///
-    /// The data is on stable storage only after the next ``flush()``.
+    /// The data is on stable storage only after the next ``flush()``. A range that reaches beyond ``blockCount`` is refused
+    /// before anything is transferred.
     func write(block: UInt64, _ data: [UInt8]) throws
 
     /// Brings everything written before onto stable storage.

@@ -2,8 +2,8 @@
 ///
 /// The same code serves emulated, iSCSI and local units. Everything here blocks; call it through ``BlockingExecutor``.
 /// A command that ends with UNIT ATTENTION is sent once more for each condition told, because a condition tells of the past
-/// and is gone once told; what it told is to be learnt by asking (``readReservation()``), never by having been listening at the right time.
-/// RECOVERED ERROR is success.
+/// and is gone once told; what it told is to be learnt by asking (``readReservation()``), never by having been listening at
+/// the right time. RECOVERED ERROR is success.
 public final class Disk: Sendable, BlockDevice {
     /// The path to the unit.
     public let transport: any SCSITransport
@@ -96,8 +96,7 @@ public final class Disk: Sendable, BlockDevice {
     /// Reads whole blocks.
     public func read(block: UInt64, count: Int) throws -> [UInt8] {
         var data: [UInt8] = []
-        data.reserveCapacity(count * blockSize)
-        for range in chunks(of: block, count: count) {
+        for range in try chunks(of: block, count: count) {
             let length = Int(range.count) * blockSize
             let part = try execute(.read(range, form: form(for: range)), dataIn: length)
             guard part.count == length else {
@@ -115,7 +114,7 @@ public final class Disk: Sendable, BlockDevice {
             throw SCSIError.unalignedTransfer(octets: data.count, blockSize: blockSize)
         }
         var rest = data[...]
-        for range in chunks(of: block, count: data.count / blockSize) {
+        for range in try chunks(of: block, count: data.count / blockSize) {
             let part = rest.prefix(Int(range.count) * blockSize)
             rest.removeFirst(part.count)
             let command = SCSICommand.write(range, form: form(for: range), forceUnitAccess: false)
@@ -132,13 +131,18 @@ public final class Disk: Sendable, BlockDevice {
         }
     }
 
-    private func chunks(of block: UInt64, count: Int) -> [SCSICommand.BlockRange] {
+    /// Cuts a request into commands.
+    ///
+    /// A range that does not end with the medium is refused before the first of them, so that nothing is transferred of it.
+    private func chunks(of block: UInt64, count: Int) throws -> [SCSICommand.BlockRange] {
+        guard block <= blockCount, let blocks = UInt64(exactly: count), blocks <= blockCount - block else {
+            let sense = SenseData(
+                key: .illegalRequest, code: .blockAddressOutOfRange, information: max(block, blockCount))
+            throw SCSIError.checkCondition(sense)
+        }
         let most = max(1, Self.maximumTransfer / blockSize)
         return stride(from: 0, to: count, by: most).map { offset in
-            // An address that wraps is as far out of range as the greatest one; the unit says so.
-            let first = block.addingReportingOverflow(UInt64(offset))
-            return SCSICommand.BlockRange(
-                first: first.overflow ? .max : first.partialValue, count: UInt32(min(most, count - offset)))
+            SCSICommand.BlockRange(first: block + UInt64(offset), count: UInt32(min(most, count - offset)))
         }
     }
 

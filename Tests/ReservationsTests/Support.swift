@@ -36,13 +36,16 @@ final class TemporaryImage: Sendable {
         return names
     }
 
-    func unit(_ node: Int = 1, port: UInt16 = 1, boot: String = "boot 1") throws -> EmulatedLogicalUnit {
-        try EmulatedLogicalUnit(
-            image: path, initiator: .node("node\(node)"), targetPort: port, blockSize: nil, bootIdentifier: boot)
+    /// A unit of this host's boot, or of another one.
+    func unit(_ node: Int = 1, port: UInt16 = 1, boot: String? = nil) throws -> EmulatedLogicalUnit {
+        let initiator = InitiatorIdentity.node("node\(node)")
+        guard let boot else { return try EmulatedLogicalUnit(image: path, initiator: initiator, targetPort: port) }
+        return try EmulatedLogicalUnit(
+            image: path, initiator: initiator, targetPort: port, blockSize: nil, bootIdentifier: boot)
     }
 
     /// A unit that has told that it was switched on.
-    func settledUnit(_ node: Int = 1, port: UInt16 = 1, boot: String = "boot 1") throws -> EmulatedLogicalUnit {
+    func settledUnit(_ node: Int = 1, port: UInt16 = 1, boot: String? = nil) throws -> EmulatedLogicalUnit {
         let unit = try unit(node, port: port, boot: boot)
         #expect(unit.send(.testUnitReady).sense?.code == .powerOnOrReset)
         return unit
