@@ -260,7 +260,9 @@ struct Lexer {
             body.append(try next())
         }
         macros[name] = Macro(parameters: parameters, body: body)
-        if parameters == nil, !body.isEmpty { constants.append((name, body, nameToken.location)) }
+        if parameters == nil, !body.isEmpty {
+            constants.append((name, try expand(body, hiding: [name]), nameToken.location))
+        }
     }
 
     private func expand(_ tokens: [Token], hiding hidden: Set<String> = []) throws(Diagnostic) -> [Token] {

@@ -165,18 +165,30 @@ struct MethodEmitter {
             let parameter = method.parameters[index]
             let name = SwiftNames.escaped(parameter.field.name)
             printer.line(
-                "self.\(name) = \(parameter.isIn ? "request.\(name)" : placeholder(parameter.field.level, naming))")
+                "self.\(name) = \(isKept(index) ? "request.\(name)" : placeholder(parameter.field.level, naming))")
         }
         if method.result != nil { printer.line("self.returnValue = returnValue") }
         printer.outdent()
         printer.line("}")
     }
 
+    /// Whether an [in, out] parameter keeps the request's value: it does, unless it counts what a NULL now stands for.
+    private func isKept(_ index: Int) -> Bool {
+        guard method.parameters[index].isIn else { return false }
+        return !method.parameters.contains { parameter in
+            guard parameter.isOut, !parameter.isIn, case .pointer(let pointer) = parameter.field.level.withoutReferences
+            else { return false }
+            return pointer.nullCount?.variables.contains { $0.index == index } ?? false
+        }
+    }
+
     private func placeholder(_ level: Level, _ naming: Naming) -> String {
         let level = level.withoutReferences
         guard case .array(let array) = level, case .conformant(let size) = array.size else { return level.zero }
         let count = array.length ?? size
-        guard count.variables.allSatisfy({ method.parameters[$0.index].isIn }) else { return "[]" }
+        guard count.variables.allSatisfy({ !method.parameters[$0.index].isOut || isKept($0.index) }) else {
+            return "[]"
+        }
         return "[\(array.element.swiftType)](placeholder: \(array.element.zero), count: \(naming.int(count)))"
     }
 

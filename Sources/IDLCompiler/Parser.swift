@@ -283,6 +283,8 @@ struct Parser {
     }
 
     private mutating func simple() throws(Diagnostic) -> TypeSyntax {
+        // MIDL lets `interface IFoo *` stand for `IFoo *`.
+        _ = accept(word: "interface")
         let start = token.location
         var words: [String] = []
         while case .identifier(let word) = token.kind, BaseTypes.words.contains(word) {

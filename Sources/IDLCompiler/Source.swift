@@ -10,8 +10,9 @@ public struct SourceFile: Sendable {
     public init(name: String, text: String) {
         self.name = name
         bytes = Array(text.utf8)
-        lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            line.hasSuffix("\r") ? String(line.dropLast()) : String(line)
+        // By octets: to Swift, a carriage return and a line feed are one character.
+        lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
+            String(decoding: line.last == UInt8(ascii: "\r") ? line.dropLast() : line, as: UTF8.self)
         }
     }
 

@@ -16,6 +16,12 @@ public struct NDRDecoder: Sendable {
     /// How deep referents may be nested.
     public let maximumDepth: Int
 
+    /// How many octets of padding ``finish()`` lets pass behind the last item; none unless told otherwise.
+    ///
+    /// A request with a verification trailer has up to three between its stub and the trailer, and only who decodes the
+    /// stub can tell where it ends ([MS-RPCE] 2.2.2.13).
+    public var paddingAllowance = 0
+
     @usableFromInline let buffer: [UInt8]
     @usableFromInline let isBigEndian: Bool
     @usableFromInline var position: Int = 0
@@ -64,9 +70,12 @@ public struct NDRDecoder: Sendable {
     /// Checks that nothing follows the last item.
     ///
     /// NDR has padding only before an item (C706 section 14.1, [MS-RPCE] 3.1.1.5.3.2.2.6), never behind the last one, so
-    /// not even a zero octet is let pass. The padding of a PDU is not part of the stub and must be gone already.
+    /// not even a zero octet is let pass, but for ``paddingAllowance``. The padding of a PDU is not part of the stub, and
+    /// must be gone already.
     public func finish() throws(NDRError) {
-        guard isAtEnd else { throw NDRError(.trailingOctets(remaining), at: position, "the end of the stub") }
+        guard remaining <= paddingAllowance else {
+            throw NDRError(.trailingOctets(remaining), at: position, "the end of the stub")
+        }
     }
 
     /// Reads a whole value, as a parameter or a referent is read: hoisted maximum counts, body, referents.

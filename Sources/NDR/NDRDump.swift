@@ -28,9 +28,9 @@ public enum NDRDump {
             }
         case .enum:
             if let child = mirror.children.first {
-                append(
-                    child.value, label: (label.map { $0 + "." } ?? "") + (child.label ?? ""), indentation: indentation,
-                    to: &lines)
+                let arm = (label.map { $0 + "." } ?? "") + (child.label ?? "")
+                // A box is no arm: the reader need not know of it.
+                append(child.value, label: value is any Boxed ? label : arm, indentation: indentation, to: &lines)
             } else {
                 lines.append(prefix + "\(value)")
             }
@@ -72,3 +72,7 @@ public enum NDRDump {
         }
     }
 }
+
+private protocol Boxed {}
+
+extension NDRBox: Boxed {}
