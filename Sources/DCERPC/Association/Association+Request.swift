@@ -194,6 +194,7 @@ extension Association {
 
     private mutating func dispatch(_ request: consuming PartialRequest) {
         guard let context = request.context else { return }
+        var paddingAllowance = 0
         if let offset = VerificationTrailer.offset(in: request.stub) {
             let expected = VerificationTrailer.Expectation(
                 callID: request.callID, contextID: request.contextID, opnum: request.opnum,
@@ -203,6 +204,7 @@ extension Association {
                 return fail(request.callID, contextID: request.contextID, fault, .messageAltered)
             }
             request.stub.removeSubrange(offset...)
+            paddingAllowance = 3
         }
         statistics.callsIn &+= 1
         calls[request.callID] = ActiveCall(contextID: request.contextID, security: request.security)
@@ -211,7 +213,8 @@ extension Association {
                 IncomingCall(
                     callID: request.callID, contextID: request.contextID, interface: context.interface,
                     opnum: request.opnum, object: request.object, representation: request.representation,
-                    stub: request.stub, identity: request.security?.context.identity,
+                    stub: request.stub, paddingAllowance: paddingAllowance,
+                    identity: request.security?.context.identity,
                     authenticationLevel: request.security?.level ?? .none,
                     authenticationType: request.security?.type ?? .none)))
     }

@@ -48,8 +48,10 @@ public struct IncomingCall: Sendable, Equatable {
     public let object: GUID?
     /// How the stub's numbers are laid out.
     public let representation: DataRepresentation
-    /// The stub, without padding and verification trailer.
+    /// The stub, without verification trailer.
     public let stub: [UInt8]
+    /// How many octets of padding the stub may end with: those that aligned a verification trailer ([MS-RPCE] 2.2.2.13).
+    public var paddingAllowance = 0
     /// The caller, or nil.
     public let identity: ClientIdentity?
     /// The level that protects the call.

@@ -15,6 +15,7 @@ enum CallRunner {
         do {
             try service.authorize(context)
             var decoder = NDRDecoder(call.stub, representation: call.representation)
+            decoder.paddingAllowance = call.paddingAllowance
             var encoder = NDREncoder()
             try await service.handle(opnum: call.opnum, decoder: &decoder, encoder: &encoder, context: context)
             return .reply(encoder.bytes)
