@@ -151,6 +151,28 @@ struct ORPCTests {
         #expect(test.log.releasedCount == 1)
     }
 
+    @Test("a request cut off at any octet is malformed, and does not hold the object")
+    func truncated() async throws {
+        let test = TestServer()
+        let ipid = try test.reference(try await test.activate()).ipid
+        let service = try test.service(TestObject.a)
+        let context = CallContext.test(object: ipid)
+        var request = NDREncoder()
+        let extent = ORPC_EXTENT(id: .random(), size: 3, data: [1, 2, 3, 0, 0, 0, 0, 0])
+        try request.encode(
+            ORPCTHIS(version: .current, extensions: ORPC_EXTENT_ARRAY(size: 2, extent: [extent, extent])))
+        request.write(UInt32(7))
+        for count in 0..<request.bytes.count {
+            await #expect(throws: NDRError.self) {
+                var decoder = NDRDecoder(Array(request.bytes[..<count]))
+                var encoder = NDREncoder()
+                try await service.handle(opnum: 3, decoder: &decoder, encoder: &encoder, context: context)
+            }
+        }
+        _ = try await test.unknown1().remRelease(release(ipid, 5))
+        #expect(test.log.releasedCount == 1)
+    }
+
     // MARK: The remote unknown
 
     @Test("RemQueryInterface finds what the object has")

@@ -1,0 +1,138 @@
+import DCERPC
+import ErrorCodes
+import NDR
+import Security
+import Testing
+
+@testable import DCOM
+
+/// Client and server over TCP, with NTLM and PKT_PRIVACY, as they are used.
+struct LoopbackTests {
+    @Test("an object is activated, called and released in both ways", arguments: ActivationClient.Method.allCases)
+    func roundTrip(method: ActivationClient.Method) async throws {
+        try await withServer { test, port in
+            let client = ActivationClient(method: method)
+            let object = try await client.activate(
+                host: "127.0.0.1", port: port, clsid: TestObject.clsid, iids: [TestObject.a, TestObject.missing],
+                credentials: .alice)
+            #expect(object.version == .current)
+            #expect(try await doubled(21, by: object.proxy(TestObject.a)) == 42)
+            // Queried when it is needed.
+            #expect(try await doubled(4, by: object.proxy(TestObject.b)) == 8)
+            try await object.addReferences(3, to: TestObject.b)
+            await #expect(throws: DCOMError.interfaceUnavailable(TestObject.missing, .noInterface)) {
+                try await object.proxy(TestObject.missing)
+            }
+            #expect(test.log.releasedCount == 0)
+            let proxy = try await object.proxy(TestObject.a)
+            try await object.ping()
+            try await object.ping()
+            try await object.release()
+            #expect(test.log.releasedCount == 1)
+            #expect(test.server.exporter.objectCount == 0)
+            await #expect(throws: (any Error).self) { try await doubled(1, by: proxy) }
+            await #expect(throws: DCOMError.released) { try await object.proxy(TestObject.a) }
+            try await object.release()
+        }
+    }
+
+    @Test("a class object makes instances over the wire")
+    func classObject() async throws {
+        try await withServer { _, port in
+            let object = try await ActivationClient().activate(
+                host: "127.0.0.1", port: port, clsid: TestObject.clsid, iids: [DCOMIdentifier.classFactory],
+                target: .classObject, credentials: .alice)
+            let factory = IClassFactoryClient(try await object.proxy(IClassFactory.interface))
+            let made = try await factory.remoteCreateInstance(.init(riid: TestObject.a))
+            #expect(made.returnValue == .ok)
+            try await object.release()
+        }
+    }
+
+    @Test("a scope pings for its object and releases it, also when it fails")
+    func scope() async throws {
+        try await withServer { test, port in
+            let result = try await ActivationClient().withObject(
+                host: "127.0.0.1", port: port, clsid: TestObject.clsid, iids: [TestObject.a], credentials: .alice
+            ) { object in
+                try await doubled(5, by: object.proxy(TestObject.a))
+            }
+            #expect(result == 10)
+            #expect(test.log.releasedCount == 1)
+            await #expect(throws: HRESULT.unexpected) {
+                try await ActivationClient().withObject(
+                    host: "127.0.0.1", port: port, clsid: TestObject.clsid, iids: [TestObject.a], credentials: .alice
+                ) { _ in
+                    throw HRESULT.unexpected
+                }
+            }
+            #expect(test.log.releasedCount == 2)
+        }
+    }
+
+    @Test("refusals reach the client as what they are")
+    func refusals() async throws {
+        try await withServer { _, port in
+            for method in ActivationClient.Method.allCases {
+                let client = ActivationClient(method: method)
+                await #expect(throws: DCOMError.activationFailed(.classNotRegistered)) {
+                    try await client.activate(
+                        host: "127.0.0.1", port: port, clsid: .random(), iids: [TestObject.a], credentials: .alice)
+                }
+                await #expect(throws: DCOMError.activationFailed(.noInterface)) {
+                    try await client.activate(
+                        host: "127.0.0.1", port: port, clsid: TestObject.clsid, iids: [TestObject.missing],
+                        credentials: .alice)
+                }
+                await #expect(throws: RPCFault.accessDenied) {
+                    try await client.activate(
+                        host: "127.0.0.1", port: port, clsid: TestObject.clsid, iids: [TestObject.a],
+                        credentials: .carol)
+                }
+            }
+        }
+    }
+
+    private func withServer(_ body: (TestServer, UInt16) async throws -> Void) async throws {
+        let test = TestServer()
+        let provider = NTLMProvider(
+            environment: NTLMEnvironment(
+                netbiosComputerName: "NODE1", netbiosDomainName: "LAB", dnsComputerName: "node1.lab.test",
+                dnsDomainName: "lab.test"), users: TestUsers())
+        let server = RPCServer(
+            configuration: RPCServerConfiguration(
+                endpoints: [
+                    RPCEndpoint(host: "127.0.0.1", services: test.server.resolverServices),
+                    RPCEndpoint(host: "127.0.0.1", services: test.server.exporterServices),
+                ], providers: [provider]))
+        let addresses = try await server.start()
+        test.server.exporterDidStart(port: addresses[1].port)
+        do {
+            try await body(test, addresses[0].port)
+        } catch {
+            await server.shutdown()
+            throw error
+        }
+        await server.shutdown()
+    }
+}
+
+/// Alice is an administrator, Carol is not.
+private struct TestUsers: UserDirectory {
+    func user(domain: String, name: String) async throws -> UserRecord? {
+        guard ["alice", "carol"].contains(name.lowercased()) else { return nil }
+        return UserRecord(
+            name: name.lowercased(), domain: "LAB", sid: "S-1-5-21-1-2-3-\(name.lowercased() == "alice" ? 1000 : 1002)",
+            ntHash: try NTLMPassword.ntHash("Passw0rd!"), isAdministrator: name.lowercased() == "alice", isEnabled: true
+        )
+    }
+}
+
+extension ClientSecurity {
+    fileprivate static let alice = ClientSecurity { _ in
+        try NTLMInitiator(domain: "LAB", user: "alice", password: "Passw0rd!")
+    }
+    fileprivate static let carol = ClientSecurity { _ in
+        try NTLMInitiator(domain: "LAB", user: "carol", password: "Passw0rd!")
+    }
+}
