@@ -5,7 +5,8 @@ import NDR
 /// It is a service; register it at an endpoint with port 135. Anybody may ask it, as nobody can authenticate himself before he
 /// knows where. It knows what this process registers; remote registration is refused, as Windows does.
 public final class EndpointMapper: RPCService {
-    /// How many inquiries of one association group, and of all, can wait to be continued.
+    /// How many inquiries of one association group, and of all, can wait to be continued. A group's oldest gives way to a
+    /// new one; when there are too many altogether, new ones are refused.
     public struct Limits: Sendable, Hashable {
         /// Of one association group.
         public var inquiriesOfGroup: Int
@@ -95,10 +96,10 @@ struct EndpointInquiries: epmapperServer {
                 return .init(status: EndpointMapperStatus.invalidVersionOption)
             }
             page = try registry.begin(
-                group: context.associationGroup, maximum: Int(request.max_ents), filter)
+                group: context.associationGroup, maximum: Int(request.max_ents), endsEarly: false, filter)
         } else {
             page = try registry.resume(
-                request.entry_handle, group: context.associationGroup, maximum: Int(request.max_ents))
+                request.entry_handle, group: context.associationGroup, maximum: Int(request.max_ents), endsEarly: false)
         }
         let entries = page.entries.map { entry in
             ept_entry_t(
@@ -118,13 +119,16 @@ struct EndpointInquiries: epmapperServer {
                 return .init(status: EndpointMapperStatus.notRegistered)
             }
             let object = request.obj ?? .zero
-            page = try registry.begin(group: context.associationGroup, maximum: Int(request.max_towers)) { entry in
+            page = try registry.begin(
+                group: context.associationGroup, maximum: Int(request.max_towers), endsEarly: true
+            ) { entry in
                 tower.isTCP && tower.transferSyntax == .ndr20 && entry.serves(tower.interface)
                     && (entry.object == .zero || entry.object == object)
             }
         } else {
             page = try registry.resume(
-                request.entry_handle, group: context.associationGroup, maximum: Int(request.max_towers))
+                request.entry_handle, group: context.associationGroup, maximum: Int(request.max_towers), endsEarly: true
+            )
         }
         return .init(
             entry_handle: page.handle, num_towers: UInt32(page.entries.count),

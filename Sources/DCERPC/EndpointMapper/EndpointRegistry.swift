@@ -21,12 +21,14 @@ final class EndpointRegistry: Sendable {
 
     private struct Inquiry {
         let group: UInt32
+        let serial: UInt64
         var rest: ArraySlice<Entry>
     }
 
     private struct State {
         var entries: [Entry] = []
         var inquiries: [GUID: Inquiry] = [:]
+        var nextSerial: UInt64 = 0
     }
 
     private let state = Mutex(State())
@@ -52,42 +54,51 @@ final class EndpointRegistry: Sendable {
     }
 
     /// Begins an inquiry.
-    func begin(group: UInt32, maximum: Int, _ filter: Filter) throws -> Page {
+    ///
+    /// - Parameter endsEarly: whether a result that is complete has no handle. Otherwise it has one as long as there are
+    ///   entries, and the inquiry ends with a page without any, as clients of ept_lookup expect.
+    func begin(group: UInt32, maximum: Int, endsEarly: Bool, _ filter: Filter) throws -> Page {
         try state.withLock { state in
-            let found = state.entries.filter(filter)[...]
-            return try page(found, as: .null, group: group, maximum: maximum, &state)
+            let found = state.entries.filter(filter)
+            guard !found.isEmpty, !endsEarly || found.count > maximum else {
+                return Page(entries: found, handle: .null)
+            }
+            try makeRoom(for: group, &state)
+            let handle = ContextHandle(uuid: .random())
+            state.nextSerial += 1
+            state.inquiries[handle.uuid] = Inquiry(
+                group: group, serial: state.nextSerial, rest: found.dropFirst(maximum))
+            return Page(entries: Array(found.prefix(maximum)), handle: handle)
         }
     }
 
     /// Goes on with one.
     ///
     /// - Throws: ``RPCFault/contextMismatch`` if the handle is none of this association group's.
-    func resume(_ handle: ContextHandle, group: UInt32, maximum: Int) throws -> Page {
+    func resume(_ handle: ContextHandle, group: UInt32, maximum: Int, endsEarly: Bool) throws -> Page {
         try state.withLock { state in
             guard handle.attributes == 0, let inquiry = state.inquiries[handle.uuid], inquiry.group == group else {
                 throw RPCFault.contextMismatch
             }
-            return try page(inquiry.rest, as: handle, group: group, maximum: maximum, &state)
+            let rest = inquiry.rest
+            guard !rest.isEmpty, !endsEarly || rest.count > maximum else {
+                state.inquiries[handle.uuid] = nil
+                return Page(entries: Array(rest), handle: .null)
+            }
+            state.inquiries[handle.uuid]?.rest = rest.dropFirst(maximum)
+            return Page(entries: Array(rest.prefix(maximum)), handle: handle)
         }
     }
 
-    private func page(
-        _ entries: ArraySlice<Entry>, as handle: ContextHandle, group: UInt32, maximum: Int, _ state: inout State
-    ) throws -> Page {
-        let rest = entries.dropFirst(maximum)
-        guard !rest.isEmpty else {
-            state.inquiries[handle.uuid] = nil
-            return Page(entries: Array(entries), handle: .null)
+    /// Forgets a group's oldest inquiry if it has too many: most clients never end the ones they lose interest in.
+    private func makeRoom(for group: UInt32, _ state: inout State) throws {
+        let ofGroup = state.inquiries.filter { $0.value.group == group }
+        if ofGroup.count >= maximumInquiriesOfGroup,
+            let oldest = ofGroup.min(by: { $0.value.serial < $1.value.serial })
+        {
+            state.inquiries[oldest.key] = nil
         }
-        let handle = handle.isNull ? ContextHandle(uuid: .random()) : handle
-        if state.inquiries[handle.uuid] == nil {
-            let ofGroup = state.inquiries.values.count { $0.group == group }
-            guard ofGroup < maximumInquiriesOfGroup, state.inquiries.count < maximumInquiries else {
-                throw RPCFault.remoteNoMemory
-            }
-        }
-        state.inquiries[handle.uuid] = Inquiry(group: group, rest: rest)
-        return Page(entries: Array(entries.prefix(maximum)), handle: handle)
+        guard state.inquiries.count < maximumInquiries else { throw RPCFault.remoteNoMemory }
     }
 
     /// Ends an inquiry before its end.

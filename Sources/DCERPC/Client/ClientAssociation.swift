@@ -1,0 +1,437 @@
+import NDR
+import Security
+
+/// The client's side of one connection, as a state machine: the mirror of ``Association``.
+///
+/// The states, and what follows:
+/// - *unbound*: the first ``negotiate(_:security:)`` sends a bind → *bound*, or *closed*.
+/// - *bound*: calls, and further negotiations by alter_context → *bound*, or *closed*.
+/// - *closed*: nothing is taken and nothing comes out.
+///
+/// One negotiation is made at a time; calls go on meanwhile.
+public struct ClientAssociation: Sendable {
+    enum State: Equatable {
+        case unbound
+        case bound
+        case closed
+    }
+
+    /// How a negotiation stands.
+    struct Negotiation: Sendable {
+        enum Step: Sendable, Equatable {
+            /// The server's answer is awaited.
+            case sent
+            /// The initiator's answer is awaited.
+            case initiating
+            /// The security context stands on our side; the server's last answer is awaited.
+            case finishing
+        }
+
+        let callID: UInt32
+        let offer: PresentationContextOffer
+        let isBind: Bool
+        var step: Step
+        /// The security context that is being made, or that is used again.
+        var securityID: UInt32?
+        var trailer: SecurityTrailer?
+    }
+
+    /// What is known of the authentication that a negotiation begins.
+    public struct SecurityOffer: Sendable, Equatable {
+        /// The provider.
+        public let type: AuthenticationType
+        /// The level.
+        public let level: AuthenticationLevel
+        /// The initiator's first token.
+        public let token: [UInt8]
+
+        /// Makes an offer.
+        public init(type: AuthenticationType, level: AuthenticationLevel, token: [UInt8]) {
+            self.type = type
+            self.level = level
+            self.token = token
+        }
+    }
+
+    struct PendingCall: Sendable {
+        let contextID: UInt16
+        let security: MessageSecurity?
+        var stub: [UInt8] = []
+        var hasFirst = false
+    }
+
+    /// What a call wants to send, kept while the server takes no second one.
+    struct QueuedCall: Sendable {
+        let callID: UInt32
+        let contextID: UInt16
+        let security: MessageSecurity?
+        let opnum: UInt16
+        let object: GUID?
+        let stub: [UInt8]
+    }
+
+    /// The longest response that is taken, all its fragments together.
+    let maximumResponse: Int
+    let offeredFragment: Int
+
+    var framer = PDUFramer()
+    var state = State.unbound
+    var actions: [ClientAssociationAction] = []
+
+    /// The association group that the server named; zero before the bind.
+    public internal(set) var group: UInt32
+    /// The features that both sides have.
+    public internal(set) var features: BindTimeFeatures = []
+
+    var maximumFragment: Int
+    var isMultiplexed = false
+    var negotiation: Negotiation?
+    var security: [UInt32: MessageSecurity] = [:]
+    var nextContextID: UInt16 = 0
+    var nextSecurityID: UInt32 = 1
+    var nextCallID: UInt32 = 1
+    var calls: [UInt32: PendingCall] = [:]
+    var queue: [QueuedCall] = []
+
+    /// Makes the machine of a connection that has just been made.
+    ///
+    /// - Parameters:
+    ///   - group: the association group to join; zero for a new one.
+    ///   - maximumFragment: the largest fragment to send and to receive.
+    ///   - maximumResponse: the longest response to take.
+    public init(group: UInt32 = 0, maximumFragment: Int = 5840, maximumResponse: Int = 64 << 20) {
+        self.group = group
+        offeredFragment = min(max(maximumFragment, AssociationLimits.minimumFragment), 0xFFF8) & ~7
+        self.maximumFragment = offeredFragment
+        self.maximumResponse = maximumResponse
+    }
+
+    /// Takes octets from the connection.
+    public mutating func receive(_ octets: consuming [UInt8]) -> [ClientAssociationAction] {
+        guard state != .closed else { return [] }
+        framer.append(octets)
+        while state != .closed {
+            do throws(PDUError) {
+                let maximum = negotiation == nil ? offeredFragment : 0xFFFF
+                guard
+                    var frame = try framer.next({ (header) throws(PDUError) in
+                        guard header.fragmentLength <= maximum else {
+                            throw .fragmentLength(header.fragmentLength, callID: header.callID, type: header.type)
+                        }
+                    })
+                else { break }
+                try receive(frame.header, &frame.pdu)
+            } catch {
+                close(.malformed(error))
+            }
+        }
+        return takeActions()
+    }
+
+    /// Begins to negotiate a presentation context, and with it a security context if `offer` is there.
+    ///
+    /// - Parameters:
+    ///   - syntax: the interface.
+    ///   - transferSyntax: the transfer syntax.
+    ///   - offer: the authentication; nil to use the security context `reusing`, if that is not nil, or none.
+    ///   - reusing: a security context of this connection.
+    public mutating func negotiate(
+        _ syntax: SyntaxIdentifier, transferSyntax: SyntaxIdentifier, security offer: SecurityOffer?,
+        reusing: UInt32? = nil
+    ) -> [ClientAssociationAction] {
+        guard state != .closed else { return [.negotiated(.failure(.closed))] }
+        guard negotiation == nil else { return [.negotiated(.failure(.busy))] }
+        let contextID = nextContextID
+        nextContextID &+= 1
+        let isBind = state == .unbound
+        let context = PresentationContextOffer(
+            id: contextID, abstractSyntax: syntax, transferSyntaxes: [transferSyntax])
+        var trailer: SecurityTrailer?
+        if let offer {
+            trailer = SecurityTrailer(type: offer.type, level: offer.level.rawValue, contextID: nextSecurityID)
+            nextSecurityID += 1
+        }
+        let callID = takeCallID()
+        let new = Negotiation(
+            callID: callID, offer: context, isBind: isBind, step: .sent,
+            securityID: trailer?.contextID ?? reusing, trailer: trailer)
+        negotiation = new
+        sendLeg(new, token: offer?.token)
+        return takeActions()
+    }
+
+    /// Takes the initiator's answer to ``ClientAssociationAction/initiate(token:)``.
+    public mutating func initiated(_ result: Result<SecurityStep, SecurityError>) -> [ClientAssociationAction] {
+        guard state != .closed, var negotiation, negotiation.step == .initiating, let trailer = negotiation.trailer
+        else { return [] }
+        switch result {
+        case .failure(let error):
+            close(.security(error))
+        case .success(.continueNeeded(let token)):
+            negotiation.step = .sent
+            self.negotiation = negotiation
+            sendLeg(negotiation, token: token)
+        case .success(.complete(let token, let context)):
+            guard let level = MessageSecurity.level(of: trailer.level) else {
+                close(.authenticationIncomplete)
+                break
+            }
+            security[trailer.contextID] = MessageSecurity(
+                contextID: trailer.contextID, type: trailer.type, levelOctet: trailer.level, level: level,
+                context: context)
+            if let token, trailer.type == .ntlm {
+                // NTLM has three legs, so the last one has no answer ([MS-RPCE] 2.2.1.1.7 and 3.3.1.5.2.1).
+                send(
+                    Auth3PDU(token: AuthenticationToken(trailer: trailer, value: token))
+                        .encoded(callID: negotiation.callID))
+                finish(negotiation)
+            } else if let token {
+                negotiation.step = .finishing
+                self.negotiation = negotiation
+                sendLeg(negotiation, token: token)
+            } else {
+                finish(negotiation)
+            }
+        }
+        return takeActions()
+    }
+
+    /// Makes a call.
+    ///
+    /// - Returns: the call's identifier, which ``ClientAssociationAction/complete(callID:_:)`` will name, and the actions.
+    public mutating func call(
+        _ context: NegotiatedContext, opnum: UInt16, object: GUID?, stub: [UInt8]
+    ) -> (callID: UInt32, actions: [ClientAssociationAction]) {
+        let callID = takeCallID()
+        guard state == .bound else {
+            return (callID, [.complete(callID: callID, .failure(.association(.closed)))])
+        }
+        let queued = QueuedCall(
+            callID: callID, contextID: context.contextID, security: context.securityID.flatMap { security[$0] },
+            opnum: opnum, object: object, stub: stub)
+        if isMultiplexed || calls.isEmpty { send(queued) } else { queue.append(queued) }
+        return (callID, takeActions())
+    }
+
+    /// Gives a call up: asks the server to cancel it. Its answer will come all the same; it is read, to keep the signatures'
+    /// numbers in step, and told like any other.
+    public mutating func abandon(_ callID: UInt32) -> [ClientAssociationAction] {
+        guard state == .bound else { return [] }
+        if let index = queue.firstIndex(where: { $0.callID == callID }) {
+            queue.remove(at: index)
+        } else if calls[callID] != nil {
+            send(BarePDU.encoded(.cancel, callID: callID))
+        }
+        return takeActions()
+    }
+
+    /// Takes note that the connection is gone; what was awaited fails.
+    public mutating func connectionClosed() -> [ClientAssociationAction] {
+        guard state != .closed else { return [] }
+        end(.closed)
+        return takeActions()
+    }
+}
+
+// MARK: PDUs
+
+extension ClientAssociation {
+    private mutating func receive(_ header: PDUHeader, _ pdu: inout [UInt8]) throws(PDUError) {
+        switch header.type {
+        case .bindAck:
+            try receiveAcknowledgement(header, pdu, ofBind: true)
+        case .alterContextResponse:
+            try receiveAcknowledgement(header, pdu, ofBind: false)
+        case .bindNak:
+            guard negotiation != nil else { return close(.protocolViolation("a bind_nak without a bind")) }
+            close(.bindRefused(try BindNakPDU(header, of: pdu).reason))
+        case .response:
+            try receiveResponse(header, &pdu)
+        case .fault:
+            try receiveFault(header, pdu)
+        case .shutdown:
+            close(.closed)
+        case .bind, .alterContext, .auth3, .request, .cancel, .orphaned:
+            close(.protocolViolation("\(header.type) from a server"))
+        }
+    }
+
+    private mutating func receiveAcknowledgement(
+        _ header: PDUHeader, _ pdu: [UInt8], ofBind: Bool
+    ) throws(PDUError) {
+        guard var negotiation, header.callID == negotiation.callID, negotiation.step != .initiating,
+            ofBind == (negotiation.isBind && state == .unbound)
+        else { return close(.protocolViolation("\(header.type) without its question")) }
+        let ack = try BindAckPDU(header, of: pdu)
+        if ofBind {
+            let agreed = min(Int(ack.maximumTransmit), Int(ack.maximumReceive), offeredFragment) & ~7
+            // A fragment has to hold its header and something more.
+            guard agreed >= 1024 else { return close(.protocolViolation("fragments of \(agreed) octets")) }
+            maximumFragment = agreed
+            group = ack.associationGroup
+            isMultiplexed = header.flags.contains(.concurrentMultiplexing)
+            state = .bound
+            if ack.results.count > 1, case .features(let agreed) = ack.results[1] { features = agreed }
+        }
+        switch ack.results.first {
+        case .accepted(let syntax) where negotiation.offer.transferSyntaxes.contains(syntax):
+            break
+        case .rejected(let reason):
+            return fail(.contextRejected(reason))
+        case .userRejected:
+            return fail(.contextRejected(.notSpecified))
+        case .accepted, .features, nil:
+            return close(.protocolViolation("a wrong result list"))
+        }
+        guard let trailer = negotiation.trailer else { return finish(negotiation) }
+        if negotiation.step == .finishing, ack.token == nil { return finish(negotiation) }
+        guard let token = ack.token, token.trailer.contextID == trailer.contextID, negotiation.step == .sent else {
+            return close(.authenticationIncomplete)
+        }
+        negotiation.step = .initiating
+        self.negotiation = negotiation
+        actions.append(.initiate(token: token.value))
+    }
+
+    private mutating func receiveResponse(_ header: PDUHeader, _ pdu: inout [UInt8]) throws(PDUError) {
+        guard var call = calls[header.callID] else {
+            return close(.protocolViolation("a response to no call"))
+        }
+        let fields = try ResponseFields(header, of: pdu)
+        let trailer = try SecurityTrailer(header, of: pdu, bodyOffset: ResponseFields.size)
+        guard fields.contextID == call.contextID, header.flags.contains(.firstFragment) == !call.hasFirst else {
+            return close(.protocolViolation("a response's fragments are mixed"))
+        }
+        let padding = trailer?.paddingLength ?? 0
+        var range = ResponseFields.size..<(header.trailerOffset - padding)
+        if let security = call.security, security.protects {
+            // What the trailer says of itself does not count: the call's context and level do.
+            guard let trailer, trailer.contextID == security.contextID else {
+                return close(.protocolViolation("a response without a signature"))
+            }
+            do throws(SecurityError) {
+                range = try security.open(
+                    &pdu, header: header, stubOffset: ResponseFields.size, paddingLength: padding)
+            } catch {
+                return close(.security(error))
+            }
+        }
+        guard call.stub.count + range.count <= maximumResponse else {
+            return close(.responseTooLong(limit: maximumResponse))
+        }
+        calls[header.callID] = nil
+        call.hasFirst = true
+        call.stub.append(contentsOf: pdu[range])
+        guard header.flags.contains(.lastFragment) else {
+            calls[header.callID] = call
+            return
+        }
+        complete(
+            header.callID, .success(CallAnswer(stub: call.stub, representation: header.representation)))
+    }
+
+    private mutating func receiveFault(_ header: PDUHeader, _ pdu: [UInt8]) throws(PDUError) {
+        let fault = try FaultPDU(header, of: pdu)
+        if let negotiation, negotiation.callID == header.callID { return close(.negotiationFault(fault.fault)) }
+        guard calls.removeValue(forKey: header.callID) != nil else {
+            return close(.protocolViolation("a fault of no call"))
+        }
+        complete(header.callID, .failure(.fault(fault.fault, didNotExecute: fault.didNotExecute)))
+    }
+
+    private mutating func complete(_ callID: UInt32, _ result: Result<CallAnswer, CallFailure>) {
+        actions.append(.complete(callID: callID, result))
+        if !isMultiplexed, calls.isEmpty, !queue.isEmpty { send(queue.removeFirst()) }
+    }
+}
+
+// MARK: Output
+
+extension ClientAssociation {
+    private mutating func takeActions() -> [ClientAssociationAction] {
+        let taken = actions
+        actions = []
+        return taken
+    }
+
+    private mutating func takeCallID() -> UInt32 {
+        // [MS-RPCE] product note 123: Windows takes no identifier above 0x7FFFFFFF.
+        let callID = nextCallID
+        nextCallID = nextCallID == 0x7FFF_FFFF ? 1 : nextCallID + 1
+        return callID
+    }
+
+    private mutating func send(_ pdu: [UInt8]) {
+        actions.append(.send(pdu))
+    }
+
+    private mutating func sendLeg(_ negotiation: Negotiation, token: [UInt8]?) {
+        let isBind = negotiation.isBind && state == .unbound
+        var offers = [negotiation.offer]
+        var flags = PDUFlags.whole
+        if isBind {
+            flags.insert(.concurrentMultiplexing)
+            // The list of features follows, as an offer for the same interface ([MS-RPCE] 3.3.1.5.3).
+            offers.append(
+                PresentationContextOffer(
+                    id: nextContextID, abstractSyntax: negotiation.offer.abstractSyntax,
+                    transferSyntaxes: [BindTimeFeatures.supported.syntax]))
+            nextContextID &+= 1
+        }
+        let trailer = negotiation.trailer
+        if let level = trailer?.level, level >= AuthenticationLevel.packetIntegrity.rawValue {
+            flags.insert(.supportHeaderSigning)
+        }
+        let bind = BindPDU(
+            maximumTransmit: UInt16(offeredFragment), maximumReceive: UInt16(offeredFragment),
+            associationGroup: group, offers: offers,
+            token: trailer.flatMap { trailer in token.map { AuthenticationToken(trailer: trailer, value: $0) } })
+        send(bind.encoded(as: isBind ? .bind : .alterContext, flags: flags, callID: negotiation.callID))
+    }
+
+    private mutating func send(_ call: QueuedCall) {
+        calls[call.callID] = PendingCall(contextID: call.contextID, security: call.security)
+        do throws(SecurityError) {
+            let fragments = try Fragmenter.request(
+                callID: call.callID, contextID: call.contextID, opnum: call.opnum, object: call.object,
+                stub: call.stub, maximumFragment: maximumFragment, security: call.security)
+            for fragment in fragments { send(fragment) }
+        } catch {
+            close(.security(error))
+        }
+    }
+
+    private mutating func finish(_ negotiation: Negotiation) {
+        self.negotiation = nil
+        actions.append(
+            .negotiated(
+                .success(
+                    NegotiatedContext(contextID: negotiation.offer.id, securityID: negotiation.securityID))))
+    }
+
+    /// Ends a negotiation without ending the connection.
+    private mutating func fail(_ error: RPCClientError) {
+        // A security context that is half made cannot be gone on with, and a bind without a context is none.
+        guard let negotiation, negotiation.trailer == nil, !negotiation.isBind else { return close(error) }
+        self.negotiation = nil
+        actions.append(.negotiated(.failure(error)))
+    }
+
+    private mutating func close(_ error: RPCClientError) {
+        guard state != .closed else { return }
+        end(error)
+        actions.append(.close(error))
+    }
+
+    private mutating func end(_ error: RPCClientError) {
+        state = .closed
+        if negotiation != nil { actions.append(.negotiated(.failure(error))) }
+        for callID in calls.keys.sorted() {
+            actions.append(.complete(callID: callID, .failure(.association(error))))
+        }
+        for call in queue { actions.append(.complete(callID: call.callID, .failure(.association(error)))) }
+        negotiation = nil
+        calls = [:]
+        queue = []
+    }
+}

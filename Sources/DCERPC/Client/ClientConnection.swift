@@ -1,0 +1,149 @@
+import NDR
+import NIOCore
+import Security
+
+/// Feeds one connection's ``ClientAssociation`` and does what it wants done.
+final class ClientConnection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private var association: ClientAssociation
+    private var context: ChannelHandlerContext?
+    private var initiator: (any SecurityInitiator)?
+    private var negotiation: CheckedContinuation<NegotiatedContext, any Error>?
+    private var calls: [UInt32: CheckedContinuation<CallAnswer, any Error>] = [:]
+    /// The calls of the task that makes them, by a number of its own: a call can be given up before it has an identifier.
+    private var callIDs: [UInt64: UInt32] = [:]
+    private var tickets: [UInt32: UInt64] = [:]
+    private var cancelledTickets: Set<UInt64> = []
+
+    init(group: UInt32, maximumFragment: Int, maximumResponse: Int) {
+        association = ClientAssociation(
+            group: group, maximumFragment: maximumFragment, maximumResponse: maximumResponse)
+    }
+
+    var group: UInt32 { association.group }
+
+    // MARK: The channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var buffer = unwrapInboundIn(data)
+        guard let octets = buffer.readBytes(length: buffer.readableBytes) else { return }
+        perform(association.receive(octets))
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        perform(association.connectionClosed())
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    // MARK: Requests
+
+    func negotiate(
+        _ syntax: SyntaxIdentifier, _ transferSyntax: SyntaxIdentifier, offer: ClientAssociation.SecurityOffer?,
+        initiator: (any SecurityInitiator)?, reusing: UInt32?,
+        _ continuation: CheckedContinuation<NegotiatedContext, any Error>
+    ) {
+        guard negotiation == nil else { return continuation.resume(throwing: RPCClientError.busy) }
+        negotiation = continuation
+        self.initiator = initiator
+        perform(association.negotiate(syntax, transferSyntax: transferSyntax, security: offer, reusing: reusing))
+    }
+
+    func call(
+        _ negotiated: NegotiatedContext, opnum: UInt16, object: GUID?, stub: [UInt8], ticket: UInt64,
+        _ continuation: CheckedContinuation<CallAnswer, any Error>
+    ) {
+        guard cancelledTickets.remove(ticket) == nil else {
+            return continuation.resume(throwing: CancellationError())
+        }
+        let (callID, actions) = association.call(negotiated, opnum: opnum, object: object, stub: stub)
+        calls[callID] = continuation
+        callIDs[ticket] = callID
+        tickets[callID] = ticket
+        perform(actions)
+    }
+
+    func cancel(_ ticket: UInt64) {
+        guard let callID = callIDs.removeValue(forKey: ticket) else {
+            cancelledTickets.insert(ticket)
+            return
+        }
+        tickets[callID] = nil
+        calls.removeValue(forKey: callID)?.resume(throwing: CancellationError())
+        perform(association.abandon(callID))
+    }
+
+    /// Forgets a cancel that came after its call had ended.
+    func forget(_ ticket: UInt64) {
+        cancelledTickets.remove(ticket)
+    }
+
+    // MARK: Actions
+
+    private func perform(_ actions: [ClientAssociationAction]) {
+        var mustFlush = false
+        for action in actions {
+            switch action {
+            case .send(let pdu):
+                context?.write(wrapOutboundOut(ByteBuffer(bytes: pdu)), promise: nil)
+                mustFlush = true
+            case .initiate(let token):
+                initiate(token)
+            case .negotiated(let result):
+                initiator = nil
+                let continuation = negotiation
+                negotiation = nil
+                continuation?.resume(with: result.mapError { $0 as any Error })
+            case .complete(let callID, let result):
+                if let ticket = tickets.removeValue(forKey: callID) { callIDs[ticket] = nil }
+                calls.removeValue(forKey: callID)?.resume(with: result.mapError(\.thrown))
+            case .close:
+                context?.flush()
+                context?.close(promise: nil)
+                mustFlush = false
+            }
+        }
+        if mustFlush { context?.flush() }
+    }
+
+    private func initiate(_ token: [UInt8]) {
+        guard let context, let initiator else { return }
+        let eventLoop = context.eventLoop
+        let connection = NIOLoopBound(self, eventLoop: eventLoop)
+        Task {
+            let result: Result<SecurityStep, SecurityError>
+            do throws(SecurityError) {
+                result = .success(try await initiator.initiate(token))
+            } catch {
+                result = .failure(error)
+            }
+            eventLoop.runSoon {
+                let connection = connection.value
+                connection.perform(connection.association.initiated(result))
+            }
+        }
+    }
+}
+
+extension CallFailure {
+    /// What ``RPCCaller/call(opnum:encode:decode:)`` throws for it.
+    fileprivate var thrown: any Error {
+        switch self {
+        case .fault(let fault, _): fault
+        case .association(let error): error
+        }
+    }
+}
