@@ -6,8 +6,8 @@ enum StartupError: Error, Equatable, CustomStringConvertible {
     case badSetting(String, reason: String)
     /// The configuration file cannot be read.
     case badFile(path: String, reason: String)
-    /// The state folder cannot be used.
-    case stateFolder(path: String, reason: String)
+    /// The node's state cannot be used; the text names the file.
+    case state(String)
     /// An address cannot be listened on.
     case listen(address: String, port: Int, reason: String)
     /// OpenSSL lacks what NTLM is made of.
@@ -18,7 +18,7 @@ enum StartupError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .usage: 64
         case .badSetting, .badFile: 78
-        case .stateFolder, .listen, .cryptography: 1
+        case .state, .listen, .cryptography: 1
         }
     }
 
@@ -27,7 +27,7 @@ enum StartupError: Error, Equatable, CustomStringConvertible {
         case .usage(let message): message
         case .badSetting(let name, let reason): "setting \(name): \(reason)"
         case .badFile(let path, let reason): "configuration file \(path): \(reason)"
-        case .stateFolder(let path, let reason): "state folder \(path): \(reason)"
+        case .state(let reason): reason
         case .listen(let address, let port, let reason): "cannot listen on \(address) port \(port): \(reason)"
         case .cryptography(let reason): reason
         }

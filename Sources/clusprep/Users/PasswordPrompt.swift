@@ -1,0 +1,42 @@
+import Foundation
+
+/// Where a password comes from: a person who types it unseen, or standard input; never the command line, which others can
+/// read.
+enum PasswordPrompt {
+    /// Asks twice on a terminal, or takes the first line of standard input.
+    ///
+    /// - Throws: ``CommandFailure`` where the two differ, or nothing was given.
+    static func ask(for user: String) throws -> String {
+        let password: String
+        if isatty(STDIN_FILENO) == 1 {
+            password = try unseen("Password for \(user): ")
+            guard try unseen("Again: ") == password else { throw CommandFailure("the two passwords differ") }
+        } else {
+            password = readLine(strippingNewline: true) ?? ""
+        }
+        guard !password.isEmpty else { throw CommandFailure("a password must not be empty") }
+        return password
+    }
+
+    /// Asks once on a terminal, or takes the first line of standard input: for a password that is there already.
+    static func existing(for user: String) throws -> String {
+        isatty(STDIN_FILENO) == 1 ? try unseen("Password for \(user): ") : readLine(strippingNewline: true) ?? ""
+    }
+
+    private static func unseen(_ prompt: String) throws -> String {
+        var settings = termios()
+        guard tcgetattr(STDIN_FILENO, &settings) == 0 else { throw CommandFailure("cannot hide what is typed") }
+        var silent = settings
+        silent.c_lflag &= ~tcflag_t(ECHO)
+        FileHandle.standardError.write(Data(prompt.utf8))
+        guard tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0 else {
+            throw CommandFailure("cannot hide what is typed")
+        }
+        defer {
+            _ = tcsetattr(STDIN_FILENO, TCSAFLUSH, &settings)
+            FileHandle.standardError.write(Data("\n".utf8))
+        }
+        guard let line = readLine(strippingNewline: true) else { throw CommandFailure("no password was given") }
+        return line
+    }
+}

@@ -1,0 +1,20 @@
+import ClusterEngine
+import Security
+
+extension Settings {
+    /// How the node presents itself.
+    var identity: NodeIdentity {
+        NodeIdentity(
+            fqdn: fqdn, systemVersion: .init(major: presentedVersion.major, minor: presentedVersion.minor))
+    }
+
+    /// The node's names in NTLM. The domain may be given by its NetBIOS or its DNS name.
+    var ntlmEnvironment: NTLMEnvironment {
+        let ownDomain = String(fqdn.drop { $0 != "." }.dropFirst())
+        let dnsDomain = domain.contains(".") ? domain : (ownDomain.isEmpty ? fqdn : ownDomain)
+        return NTLMEnvironment(
+            netbiosComputerName: nodeName.uppercased(),
+            netbiosDomainName: String(domain.prefix { $0 != "." }.uppercased().prefix(15)),
+            dnsComputerName: fqdn, dnsDomainName: dnsDomain)
+    }
+}
