@@ -24,22 +24,22 @@ final class Analyzer {
     }
 
     private(set) var diagnostics: [Diagnostic] = []
-    private(set) var models: [String: FileModel] = [:]
+    var models: [String: FileModel] = [:]
 
     var typedefs: [String: Typedef] = [:]
-    private var structureTags: [String: StructureType] = [:]
-    private var unionTags: [String: UnionType] = [:]
-    private var enumTags: [String: EnumType] = [:]
-    private var interfaces: [String: InterfaceType] = [:]
-    private var constants: [String: Int64] = [:]
+    var structureTags: [String: StructureType] = [:]
+    var unionTags: [String: UnionType] = [:]
+    var enumTags: [String: EnumType] = [:]
+    var interfaces: [String: InterfaceType] = [:]
+    var constants: [String: Int64] = [:]
     private var declared: [String: SourceLocation] = [:]
-    private var pendingStructures: [(StructureType, [MemberSyntax], PointerKind)] = []
-    private var pendingUnions: [(UnionType, [ArmSyntax], PointerKind)] = []
-    private var pendingEncapsulated: [(StructureType, EncapsulatedSyntax, UnionType, PointerKind)] = []
+    var pendingStructures: [(StructureType, [MemberSyntax], PointerKind)] = []
+    var pendingUnions: [(UnionType, [ArmSyntax], PointerKind)] = []
+    var pendingEncapsulated: [(StructureType, EncapsulatedSyntax, UnionType, PointerKind)] = []
     private var pendingInterfaces: [(InterfaceSyntax, String)] = []
     private var interfaceNames: Set<String> = []
     /// The file whose declarations are being looked at.
-    private var file = ""
+    var file = ""
 
     /// Collects a file's declarations; the files that it imports come before it.
     func declare(_ syntax: FileSyntax) {
@@ -93,7 +93,7 @@ final class Analyzer {
         for union in model.unions { attempt { () throws(Diagnostic) in try Conformance.check(union) } }
     }
 
-    private func attempt(_ work: () throws(Diagnostic) -> Void) {
+    func attempt(_ work: () throws(Diagnostic) -> Void) {
         do throws(Diagnostic) {
             try work()
         } catch {
@@ -119,7 +119,7 @@ final class Analyzer {
         }
     }
 
-    private func claim(_ name: String, _ location: SourceLocation) throws(Diagnostic) {
+    func claim(_ name: String, _ location: SourceLocation) throws(Diagnostic) {
         if let first = declared[name] {
             throw Diagnostic(location, "'\(name)' is already declared at \(first.file):\(first.line)")
         }
@@ -183,98 +183,6 @@ final class Analyzer {
             throw Diagnostic(coclass.location, "coclass '\(coclass.name)' needs a uuid")
         }
         models[file]?.classes.append((coclass.name, uuid))
-    }
-
-    /// Declares what the syntax defines, and says what it means.
-    ///
-    /// - Parameter name: The typedef's or the member's own name, which an unnamed type takes.
-    func declareType(
-        _ syntax: TypeSyntax, name: DeclaratorSyntax?, _ pointerDefault: PointerKind, attributes: [AttributeSyntax] = []
-    ) throws(Diagnostic) -> TypeReference {
-        switch syntax.kind {
-        case .base(let base): return .base(base)
-        case .named(let name): return try lookUp(name, syntax.location)
-        case .structure(let tag, nil): return .structureTag(tag ?? "", syntax.location)
-        case .union(let tag, nil): return .unionTag(tag ?? "", syntax.location)
-        case .enumeration(let tag, nil, _):
-            guard let enumeration = enumTags[tag ?? ""] else {
-                throw Diagnostic(syntax.location, "'enum \(tag ?? "")' is not declared")
-            }
-            return .enumeration(enumeration)
-        case .structure(let tag, .some(let members)):
-            let structure = StructureType(
-                name: try ownName(name, tag, syntax), file: file, location: name?.location ?? syntax.location)
-            try claim(structure.name, structure.location)
-            if let tag { try claimTag(tag, structure.name, syntax.location, structureTags[tag] != nil) }
-            if let tag { structureTags[tag] = structure }
-            models[file]?.structures.append(structure)
-            pendingStructures.append((structure, members, pointerDefault))
-            return .structure(structure)
-        case .union(let tag, .some(let arms)):
-            let union = UnionType(
-                name: try ownName(name, tag, syntax), file: file, location: name?.location ?? syntax.location)
-            try claim(union.name, union.location)
-            if let tag { unionTags[tag] = union }
-            try setDiscriminant(of: union, attributes)
-            models[file]?.unions.append(union)
-            pendingUnions.append((union, arms, pointerDefault))
-            return .union(union)
-        case .encapsulated(let tag, let encapsulated):
-            let structure = StructureType(
-                name: try ownName(name, tag, syntax), file: file, location: name?.location ?? syntax.location)
-            structure.isEncapsulatedUnion = true
-            try claim(structure.name, structure.location)
-            if let tag { structureTags[tag] = structure }
-            let union = UnionType(
-                name: "\(structure.name)_\(encapsulated.unionName)", file: file, location: syntax.location)
-            models[file]?.structures.append(structure)
-            models[file]?.unions.append(union)
-            pendingEncapsulated.append((structure, encapsulated, union, pointerDefault))
-            return .structure(structure)
-        case .enumeration(let tag, .some(let enumerators), let own):
-            return .enumeration(try declareEnum(tag, enumerators, own + attributes, name, syntax))
-        }
-    }
-
-    private func ownName(_ name: DeclaratorSyntax?, _ tag: String?, _ syntax: TypeSyntax) throws(Diagnostic) -> String {
-        guard let result = name?.name ?? tag, !result.isEmpty else {
-            throw Diagnostic(syntax.location, "a type needs a tag or a typedef's name")
-        }
-        return result
-    }
-
-    private func claimTag(
-        _ tag: String, _ name: String, _ location: SourceLocation, _ isTaken: Bool
-    ) throws(Diagnostic) {
-        if isTaken { throw Diagnostic(location, "tag '\(tag)' is already declared") }
-    }
-
-    private func declareEnum(
-        _ tag: String?, _ enumerators: [EnumeratorSyntax], _ attributes: [AttributeSyntax], _ name: DeclaratorSyntax?,
-        _ syntax: TypeSyntax
-    ) throws(Diagnostic) -> EnumType {
-        let isWide = attributes.contains { $0.name == "v1_enum" }
-        var next: Int64 = 0
-        var values: [(name: String, value: Int64)] = []
-        let ownName = try ownName(name, tag, syntax)
-        try claim(ownName, name?.location ?? syntax.location)
-        for enumerator in enumerators {
-            if let value = enumerator.value { next = try evaluate(value) }
-            let limits: ClosedRange<Int64> = isWide ? -0x8000_0000...0xFFFF_FFFF : -0x8000...0x7FFF
-            guard limits.contains(next) else {
-                throw Diagnostic(
-                    enumerator.value?.location ?? enumerator.location,
-                    "\(next) does not fit into \(isWide ? 32 : 16) bits\(isWide ? "" : "; [v1_enum] has 32")")
-            }
-            try claim(enumerator.name, enumerator.location)
-            constants[enumerator.name] = next
-            values.append((enumerator.name, next))
-            next += 1
-        }
-        let result = EnumType(name: ownName, file: file, isWide: isWide, enumerators: values)
-        if let tag { enumTags[tag] = result }
-        models[file]?.enums.append(result)
-        return result
     }
 
     func setDiscriminant(of union: UnionType, _ attributes: [AttributeSyntax]) throws(Diagnostic) {
@@ -355,76 +263,6 @@ final class Analyzer {
 
     func constant(_ name: String) -> Int64? {
         constants[name]
-    }
-
-    // MARK: Interfaces
-
-    private func interface(_ syntax: InterfaceSyntax, _ file: String) throws(Diagnostic) {
-        self.file = file
-        var base: InterfaceType?
-        if let name = syntax.base {
-            guard let known = interfaces[name.name] else {
-                throw Diagnostic(name.location, "base interface '\(name.name)' is not declared")
-            }
-            base = known
-        }
-        guard
-            let uuid = syntax.attributes.first(where: { $0.name == "uuid" })?.text
-                ?? (syntax.attributes.contains { $0.name == "local" } ? "00000000-0000-0000-0000-000000000000" : nil)
-        else { throw Diagnostic(syntax.location, "interface '\(syntax.name)' needs a uuid") }
-        let isObject = syntax.attributes.contains { $0.name == "object" }
-        if let base, base.isObject != isObject {
-            throw Diagnostic(
-                syntax.location,
-                "interface '\(syntax.name)' \(isObject ? "has" : "lacks") [object], its base '\(base.name)' does not match"
-            )
-        }
-        let version = try version(syntax.attributes)
-        let result = InterfaceType(
-            name: syntax.name, file: file, uuid: uuid, version: version, isObject: isObject, base: base)
-        interfaces[syntax.name] = result
-        models[file]?.interfaces.append(result)
-        let isLocal = syntax.attributes.contains { $0.name == "local" }
-        let pointerDefault =
-            syntax.attributes.first { $0.name == "pointer_default" }?.text
-            .flatMap(PointerKind.init(rawValue:)) ?? .unique
-        // IUnknown's three methods are never called by opnum ([MS-DCOM] 3.1.1.5.8 has IRemUnknown for them).
-        let isUnknown = isObject && uuid == "00000000-0000-0000-c000-000000000046"
-        let operations: [OperationSyntax] = syntax.items.compactMap { item in
-            if case .operation(let operation) = item { return operation }
-            return nil
-        }
-        var opnum = base?.allMethods.count ?? 0
-        // A [call_as] method takes the place of the local one that it stands for.
-        let replaced = Set(
-            operations.compactMap { operation in operation.attributes.first { $0.name == "call_as" }?.text })
-        var names: Set<String> = []
-        for operation in operations {
-            attempt { () throws(Diagnostic) in
-                let name = operation.declarator
-                guard names.insert(name.name).inserted else {
-                    throw Diagnostic(name.location, "operation '\(name.name)' is already declared in this interface")
-                }
-                try checkPlaces(operation.attributes, .operation)
-                let isLocalMethod = isLocal || isUnknown || operation.attributes.contains { $0.name == "local" }
-                if isLocalMethod, replaced.contains(name.name) { return }
-                result.methods.append(
-                    try method(operation, opnum: opnum, pointerDefault, isOnWire: !isLocalMethod))
-                opnum += 1
-            }
-        }
-    }
-
-    private func version(_ attributes: [AttributeSyntax]) throws(Diagnostic) -> (major: Int, minor: Int) {
-        guard let attribute = attributes.first(where: { $0.name == "version" }), let text = attribute.text else {
-            return (0, 0)
-        }
-        let parts = text.split(separator: ".").map { UInt16($0).map(Int.init) }
-        guard parts.count == 1 || parts.count == 2, let major = parts[0], let minor = parts.count == 2 ? parts[1] : 0
-        else {
-            throw Diagnostic(attribute.location, "a version is two numbers of 16 bits, major.minor")
-        }
-        return (major, minor)
     }
 
     func checkPlaces(_ attributes: [AttributeSyntax], _ place: AttributePlace) throws(Diagnostic) {

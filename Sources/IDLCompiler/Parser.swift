@@ -2,7 +2,7 @@
 struct Parser {
     private let source: SourceFile
     private let tokens: [Token]
-    private var index = 0
+    var index = 0
 
     init(_ source: SourceFile, tokens: [Token]) {
         self.source = source
@@ -159,7 +159,7 @@ struct Parser {
         return OperationSyntax(attributes: attributes, result: result, declarator: declarator, parameters: parameters)
     }
 
-    private mutating func declarator(needsName: Bool) throws(Diagnostic) -> DeclaratorSyntax {
+    mutating func declarator(needsName: Bool) throws(Diagnostic) -> DeclaratorSyntax {
         var pointers = 0
         while true {
             if accept("*") {
@@ -201,7 +201,7 @@ struct Parser {
     // MARK: Attributes
 
     /// Any number of bracketed lists: `[case(1)] [string]` is one of two attributes.
-    private mutating func attributes() throws(Diagnostic) -> [AttributeSyntax] {
+    mutating func attributes() throws(Diagnostic) -> [AttributeSyntax] {
         var result: [AttributeSyntax] = []
         while accept("[") {
             while !accept("]") {
@@ -258,238 +258,9 @@ struct Parser {
         }
     }
 
-    // MARK: Types
-
-    private mutating func acceptQualifier() -> Bool {
-        accept(word: "const") || accept(word: "volatile") || accept(word: "__RPC_FAR")
-    }
-
-    private mutating func type(attributes: [AttributeSyntax]) throws(Diagnostic) -> TypeSyntax {
-        while acceptQualifier() {}
-        var attributes = attributes
-        // `[attributes] struct`, but also `typedef [v1_enum] enum` and `typedef struct [attributes] tag`.
-        if peek("[") { attributes += try self.attributes() }
-        let start = token
-        guard case .identifier(let word) = start.kind else { throw unexpected("a type") }
-        let result: TypeSyntax
-        switch word {
-        case "struct": result = try structure()
-        case "union": result = try union()
-        case "enum": result = try enumeration(attributes)
-        default: result = try simple()
-        }
-        while acceptQualifier() {}
-        return result
-    }
-
-    private mutating func simple() throws(Diagnostic) -> TypeSyntax {
-        // MIDL lets `interface IFoo *` stand for `IFoo *`.
-        _ = accept(word: "interface")
-        let start = token.location
-        var words: [String] = []
-        while case .identifier(let word) = token.kind, BaseTypes.words.contains(word) {
-            words.append(word)
-            index += 1
-        }
-        if words.isEmpty {
-            let (name, location) = try identifier("a type")
-            if let builtin = BaseTypes.builtins[name] { return TypeSyntax(kind: .base(builtin), location: location) }
-            return TypeSyntax(kind: .named(name), location: location)
-        }
-        guard let base = BaseTypes.type(words) else {
-            throw Diagnostic(start, "'\(words.joined(separator: " "))' is not a type")
-        }
-        return TypeSyntax(kind: .base(base), location: start)
-    }
-
-    private mutating func tag() -> String? {
-        guard case .identifier(let word) = token.kind else { return nil }
-        index += 1
-        return word
-    }
-
-    private mutating func structure() throws(Diagnostic) -> TypeSyntax {
-        let start = token.location
-        index += 1
-        let tag = tag()
-        guard accept("{") else {
-            guard tag != nil else { throw unexpected("'{'") }
-            return TypeSyntax(kind: .structure(tag: tag, members: nil), location: start)
-        }
-        var members: [MemberSyntax] = []
-        while !accept("}") {
-            if isAtEnd { throw unexpected("'}'") }
-            let attributes = try attributes()
-            let type = try type(attributes: attributes)
-            repeat {
-                let declarator = try declarator(needsName: !type.isInlineUnion)
-                members.append(MemberSyntax(attributes: attributes, type: type, declarator: declarator))
-            } while accept(",")
-            try expect(";")
-        }
-        return TypeSyntax(kind: .structure(tag: tag, members: members), location: start)
-    }
-
-    private mutating func union() throws(Diagnostic) -> TypeSyntax {
-        let start = token.location
-        index += 1
-        let tag = peek(word: "switch") ? nil : tag()
-        if accept(word: "switch") {
-            try expect("(")
-            let switchType = try type(attributes: [])
-            let (switchName, _) = try identifier("the discriminant's name")
-            try expect(")")
-            let unionName = self.tag() ?? "tagged_union"
-            try expect("{")
-            let arms = try encapsulatedArms()
-            return TypeSyntax(
-                kind: .encapsulated(
-                    tag: tag,
-                    EncapsulatedSyntax(switchType: switchType, switchName: switchName, unionName: unionName, arms: arms)
-                ),
-                location: start)
-        }
-        guard accept("{") else {
-            guard tag != nil else { throw unexpected("'{'") }
-            return TypeSyntax(kind: .union(tag: tag, arms: nil), location: start)
-        }
-        var arms: [ArmSyntax] = []
-        while !accept("}") {
-            if isAtEnd { throw unexpected("'}'") }
-            let location = token.location
-            let attributes = try attributes()
-            let labels = attributes.filter { $0.name == "case" }
-            let isDefault = attributes.contains { $0.name == "default" }
-            guard !labels.isEmpty || isDefault else {
-                throw Diagnostic(token.location, "a union's arm needs [case(…)] or [default]")
-            }
-            let rest = attributes.filter { $0.name != "case" && $0.name != "default" }
-            arms.append(
-                ArmSyntax(
-                    labels: labels.flatMap { $0.arguments.compactMap(\.self) }, isDefault: isDefault,
-                    member: try armMember(rest), location: location))
-        }
-        return TypeSyntax(kind: .union(tag: tag, arms: arms), location: start)
-    }
-
-    private mutating func encapsulatedArms() throws(Diagnostic) -> [ArmSyntax] {
-        var arms: [ArmSyntax] = []
-        while !accept("}") {
-            if isAtEnd { throw unexpected("'}'") }
-            let location = token.location
-            var labels: [ExpressionSyntax] = []
-            var isDefault = false
-            while true {
-                if accept(word: "case") {
-                    labels.append(try expression())
-                    try expect(":")
-                } else if accept(word: "default") {
-                    isDefault = true
-                    try expect(":")
-                } else {
-                    break
-                }
-            }
-            guard !labels.isEmpty || isDefault else { throw unexpected("'case' or 'default'") }
-            arms.append(
-                ArmSyntax(
-                    labels: labels, isDefault: isDefault, member: try armMember(try attributes()), location: location))
-        }
-        return arms
-    }
-
-    private mutating func armMember(_ attributes: [AttributeSyntax]) throws(Diagnostic) -> MemberSyntax? {
-        if accept(";") { return nil }
-        let type = try type(attributes: attributes)
-        let member = MemberSyntax(attributes: attributes, type: type, declarator: try declarator(needsName: true))
-        try expect(";")
-        return member
-    }
-
-    private mutating func enumeration(_ attributes: [AttributeSyntax]) throws(Diagnostic) -> TypeSyntax {
-        let start = token.location
-        index += 1
-        let tag = tag()
-        guard accept("{") else {
-            guard tag != nil else { throw unexpected("'{'") }
-            return TypeSyntax(kind: .enumeration(tag: tag, enumerators: nil, attributes: attributes), location: start)
-        }
-        var enumerators: [EnumeratorSyntax] = []
-        while !accept("}") {
-            let (name, location) = try identifier("an enumerator")
-            enumerators.append(
-                EnumeratorSyntax(name: name, location: location, value: accept("=") ? try expression() : nil))
-            if !accept(","), !peek("}") { throw unexpected("',' or '}'") }
-        }
-        return TypeSyntax(
-            kind: .enumeration(tag: tag, enumerators: enumerators, attributes: attributes), location: start)
-    }
-
-    // MARK: Expressions
-
-    private static let precedences: [[String]] = [
-        ["||"], ["&&"], ["|"], ["^"], ["&"], ["==", "!="], ["<", "<=", ">", ">="], ["<<", ">>"], ["+", "-"],
-        ["*", "/", "%"],
-    ]
-
-    mutating func expression() throws(Diagnostic) -> ExpressionSyntax {
-        let condition = try binary(0)
-        guard accept("?") else { return condition }
-        let first = try expression()
-        try expect(":")
-        let second = try expression()
-        return ExpressionSyntax(kind: .conditional(condition, first, second), location: condition.location)
-    }
-
-    private mutating func binary(_ level: Int) throws(Diagnostic) -> ExpressionSyntax {
-        guard level < Self.precedences.count else { return try unary() }
-        var left = try binary(level + 1)
-        while let symbol = Self.precedences[level].first(where: { peek($0) }) {
-            let location = token.location
-            index += 1
-            left = ExpressionSyntax(kind: .binary(symbol, left, try binary(level + 1)), location: location)
-        }
-        return left
-    }
-
-    private mutating func unary() throws(Diagnostic) -> ExpressionSyntax {
-        let location = token.location
-        for symbol in ["-", "+", "~", "!"] where accept(symbol) {
-            return ExpressionSyntax(kind: .unary(symbol, try unary()), location: location)
-        }
-        if accept("*") { return ExpressionSyntax(kind: .dereference(try unary()), location: location) }
-        if accept("(") {
-            let inner = try expression()
-            try expect(")")
-            return inner
-        }
-        switch token.kind {
-        case .integer(let value):
-            index += 1
-            return ExpressionSyntax(kind: .integer(value), location: location)
-        case .identifier("TRUE"):
-            index += 1
-            return ExpressionSyntax(kind: .integer(1), location: location)
-        case .identifier("FALSE"):
-            index += 1
-            return ExpressionSyntax(kind: .integer(0), location: location)
-        case .identifier("sizeof"):
-            throw Diagnostic(location, "'sizeof' is not supported: the size in memory is no part of the wire")
-        case .identifier(let name):
-            index += 1
-            if peek(".") || peek("->") {
-                throw Diagnostic(
-                    token.location, "a count must be a field or parameter of the same structure or operation")
-            }
-            return ExpressionSyntax(kind: .name(name), location: location)
-        default:
-            throw unexpected("an expression")
-        }
-    }
-
     // MARK: Tokens
 
-    private var token: Token {
+    var token: Token {
         tokens[index]
     }
 
@@ -498,54 +269,37 @@ struct Parser {
         return false
     }
 
-    private func peek(_ symbol: String, ahead: Int = 0) -> Bool {
+    func peek(_ symbol: String, ahead: Int = 0) -> Bool {
         index + ahead < tokens.count && tokens[index + ahead].kind == .symbol(symbol)
     }
 
-    private func peek(word: String) -> Bool {
+    func peek(word: String) -> Bool {
         token.kind == .identifier(word)
     }
 
-    private mutating func accept(_ symbol: String) -> Bool {
+    mutating func accept(_ symbol: String) -> Bool {
         guard peek(symbol) else { return false }
         index += 1
         return true
     }
 
-    private mutating func accept(word: String) -> Bool {
+    mutating func accept(word: String) -> Bool {
         guard peek(word: word) else { return false }
         index += 1
         return true
     }
 
-    private mutating func expect(_ symbol: String) throws(Diagnostic) {
+    mutating func expect(_ symbol: String) throws(Diagnostic) {
         guard accept(symbol) else { throw unexpected("'\(symbol)'") }
     }
 
-    private mutating func identifier(_ what: String) throws(Diagnostic) -> (name: String, location: SourceLocation) {
+    mutating func identifier(_ what: String) throws(Diagnostic) -> (name: String, location: SourceLocation) {
         guard case .identifier(let name) = token.kind else { throw unexpected(what) }
         defer { index += 1 }
         return (name, token.location)
     }
 
-    private func unexpected(_ wanted: String) -> Diagnostic {
+    func unexpected(_ wanted: String) -> Diagnostic {
         Diagnostic(token.location, "expected \(wanted), not \(token.description)")
-    }
-}
-
-extension TypeSyntax {
-    /// Whether it declares a tag, so that nothing more need follow.
-    var isDeclaration: Bool {
-        switch kind {
-        case .structure(let tag, _), .union(let tag, _), .encapsulated(let tag, _), .enumeration(let tag, _, _):
-            tag != nil
-        case .base, .named: false
-        }
-    }
-
-    /// Whether a member of this type may go without a name.
-    var isInlineUnion: Bool {
-        if case .union(_, .some) = kind { return true }
-        return false
     }
 }
