@@ -105,9 +105,12 @@ struct EndpointInquiries: epmapperServer {
             ept_entry_t(
                 object: entry.object, tower: Self.tower(entry, context), annotation: OctetString(entry.annotation))
         }
+        // What fits one page is simply the answer. The last of several pages says that there is no more, even if there is
+        // something on it: so does Samba, and clients that ask on want to be told, whatever [MS-RPCE] 2.2.1.2.4 says.
+        let isEnd = page.handle.isNull && (!request.entry_handle.isNull || entries.isEmpty)
         return .init(
             entry_handle: page.handle, num_ents: UInt32(entries.count), entries: entries,
-            status: page.isEmpty ? EndpointMapperStatus.notRegistered : EndpointMapperStatus.ok)
+            status: isEnd ? EndpointMapperStatus.notRegistered : EndpointMapperStatus.ok)
     }
 
     func ept_map(
@@ -133,7 +136,8 @@ struct EndpointInquiries: epmapperServer {
         return .init(
             entry_handle: page.handle, num_towers: UInt32(page.entries.count),
             ITowers: page.entries.map { Self.tower($0, context) },
-            status: page.isEmpty ? EndpointMapperStatus.notRegistered : EndpointMapperStatus.ok)
+            status: page.entries.isEmpty && page.handle.isNull
+                ? EndpointMapperStatus.notRegistered : EndpointMapperStatus.ok)
     }
 
     func ept_lookup_handle_free(
@@ -225,11 +229,6 @@ struct EndpointInquiries: epmapperServer {
         let octets = ProtocolTower(interface: entry.interface, address: address).octets
         return twr_t(tower_length: UInt32(octets.count), tower_octet_string: octets)
     }
-}
-
-extension EndpointRegistry.Page {
-    /// Nothing found, and nothing to be found: not merely no room for it.
-    fileprivate var isEmpty: Bool { entries.isEmpty && handle.isNull }
 }
 
 extension EndpointRegistry.Entry {

@@ -55,12 +55,12 @@ final class EndpointRegistry: Sendable {
 
     /// Begins an inquiry.
     ///
-    /// - Parameter endsEarly: whether a result that is complete has no handle. Otherwise it has one as long as there are
-    ///   entries, and the inquiry ends with a page without any, as clients of ept_lookup expect.
+    /// - Parameter endsEarly: whether a page that is full, but the last, ends the inquiry. Otherwise only a page with room
+    ///   left does, which may be empty.
     func begin(group: UInt32, maximum: Int, endsEarly: Bool, _ filter: Filter) throws -> Page {
         try state.withLock { state in
             let found = state.entries.filter(filter)
-            guard !found.isEmpty, !endsEarly || found.count > maximum else {
+            guard found.count > maximum || (found.count == maximum && !endsEarly) else {
                 return Page(entries: found, handle: .null)
             }
             try makeRoom(for: group, &state)
@@ -81,7 +81,7 @@ final class EndpointRegistry: Sendable {
                 throw RPCFault.contextMismatch
             }
             let rest = inquiry.rest
-            guard !rest.isEmpty, !endsEarly || rest.count > maximum else {
+            guard rest.count > maximum || (rest.count == maximum && !endsEarly) else {
                 state.inquiries[handle.uuid] = nil
                 return Page(entries: Array(rest), handle: .null)
             }
