@@ -1,0 +1,75 @@
+import Foundation
+import Security
+import Synchronization
+
+/// clusprepd, with one user and no disks.
+struct ClusPrepDaemon: Subject {
+    /// Where the programs are.
+    struct Programs: Sendable {
+        let daemon: String
+        let tool: String
+
+        /// Looks in the folder given, or where SwiftPM puts the release build of the package that this one belongs to.
+        init(folder: String?) throws {
+            let root = URL(fileURLWithPath: #filePath)
+                .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent()
+            let path = folder ?? root.appendingPathComponent(".build/release").path
+            daemon = path + "/clusprepd"
+            tool = path + "/clusprep"
+            for program in [daemon, tool] where !FileManager.default.isExecutableFile(atPath: program) {
+                throw BenchmarkFailure(
+                    "there is no \(program): build it with swift build -c release, or name its folder with --programs")
+            }
+        }
+    }
+
+    static let name = "clusprepd"
+    /// Set once, before the first start.
+    static let programs = Mutex<Programs?>(nil)
+
+    private static let user = "bench"
+    private static let password = "N0t-a-secret"
+
+    let address = "127.0.0.1"
+    let port: UInt16
+    let servingSince: ContinuousClock.Instant
+    let preparation: Duration
+    private let program: Program
+
+    var processes: ProcessTree { ProcessTree(root: program.identifier) }
+
+    static func start(in folder: String) async throws -> ClusPrepDaemon {
+        guard let programs = programs.withLock({ $0 }) else { throw BenchmarkFailure("no programs are known") }
+        let begin = ContinuousClock.now
+        let state = folder + "/state"
+        try Program.run(
+            programs.tool, ["user", "add", user, "--admin", "--state-folder", state], input: password + "\n",
+            log: folder + "/user.log")
+        let port = try Port.free(on: "127.0.0.1")
+        let log = folder + "/log"
+        let preparation = ContinuousClock.now - begin
+        let program = try Program(
+            programs.daemon,
+            [
+                "--state-folder", state, "--listen", "127.0.0.1", "--endpoint-mapper-port", "\(port)", "--node-name",
+                "bench", "--log-level", "error", "--stop-at-end-of-input",
+            ], log: log)
+        do {
+            let since = try await Port.wait(for: port, on: "127.0.0.1", of: program, log: log)
+            return ClusPrepDaemon(port: port, servingSince: since, preparation: preparation, program: program)
+        } catch {
+            program.stop()
+            throw error
+        }
+    }
+
+    func stop() {
+        program.stop()
+    }
+
+    func initiator() throws -> any SecurityInitiator {
+        try NTLMInitiator(
+            domain: "BENCH", user: Self.user, password: Self.password, targetName: "RPCSS/\(address)")
+    }
+}
