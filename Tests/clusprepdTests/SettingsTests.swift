@@ -103,12 +103,12 @@ struct SettingsTests {
     @Test
     func unknownNamesElsewhere() async throws {
         await #expect(throws: StartupError.self) { try await Self.load(environment: ["CLUSPREPD_DOMIAN": "X"]) }
-        try await Self.withFile(#"{"domian": "X"}"#) { path in
+        _ = try await Self.withFile(#"{"domian": "X"}"#) { path in
             await #expect(throws: StartupError.badFile(path: path, reason: "there is no setting \"domian\"")) {
                 try await Self.load(["--config", path])
             }
         }
-        try await Self.withFile(#"{"domain": ["#) { path in
+        _ = try await Self.withFile(#"{"domain": ["#) { path in
             await #expect(throws: StartupError.self) { try await Self.load(["--config", path]) }
         }
         await #expect(throws: StartupError.self) { try await Self.load(["--config", "/nonexistent/file.json"]) }
@@ -117,7 +117,7 @@ struct SettingsTests {
     @Test
     func wrongTypeInAFile() async throws {
         for text in [#"{"domain": true}"#, #"{"disks": 7}"#, #"{"ready": "perhaps"}"#, #"{"exporterPort": [1]}"#] {
-            try await Self.withFile(text) { path in
+            _ = try await Self.withFile(text) { path in
                 await #expect(throws: StartupError.self, "\(text)") { try await Self.load(["--config", path]) }
             }
         }
