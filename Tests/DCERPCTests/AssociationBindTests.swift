@@ -110,6 +110,39 @@ import Testing
         #expect(association.features == .supported)
     }
 
+    // test_no_auth_presentation_ctx_no_ndr64
+    @Test func acceptsOneTransferSyntaxForAnInterface() throws {
+        var association = Association.make()
+        #expect(
+            try association.see(Client.bind([Client.offer(1), Client.offer(2), Client.offer(3, .epmapper)])) == [
+                .bindAck(
+                    [.accepted(.ndr20), .rejected(.transferSyntaxesNotSupported), .accepted(.ndr20)], flags: .whole,
+                    fragment: 5840, address: "135", token: nil)
+            ])
+    }
+
+    // Samba's clients leave the reserved octets of an empty list out.
+    @Test func refusesAnEmptyListThatEndsEarly() throws {
+        var association = Association.make()
+        var bind = Array(Client.bind([]).dropLast(3))
+        bind[8] -= 3
+        #expect(try association.see(bind) == [.bindNak(.notSpecified), .close])
+    }
+
+    // [MS-RPCE] 3.3.1.5.2.1: an empty token; _test_generic_auth_*: with a trailer, and an auth_length of zero.
+    @Test func answersTheLastLegWithAnEmptyToken() throws {
+        var association = Association.make()
+        _ = association.receive(Client.bind(token: Client.token(id: 7)))
+        let actions = association.authenticated(7, result: .step(.complete(reply: nil, context: TestSecurityContext())))
+        guard case .send(let pdu) = actions.first else {
+            Issue.record("no answer")
+            return
+        }
+        #expect(pdu.suffix(8) == octets("0a06 00 00 07000000")[...])
+        #expect(try PDUHeader(pdu).authLength == 0)
+        #expect(try BindAckPDU(try PDUHeader(pdu), of: pdu).token == nil)
+    }
+
     // test_assoc_group_fail1, _ok1; a group belongs to its client's address ([MS-RPCE] 3.3.1.5.7)
     @Test func joinsGroupsOfTheSameClientOnly() throws {
         var environment = TestEnvironment()

@@ -89,6 +89,7 @@ extension Association {
     private mutating func negotiate(_ offers: [PresentationContextOffer], isBind: Bool) -> [PresentationResult]? {
         var results: [PresentationResult] = []
         results.reserveCapacity(offers.count)
+        var accepted: Set<SyntaxIdentifier> = []
         for offer in offers {
             if isBind, let offered = offer.transferSyntaxes.first.flatMap({ BindTimeFeatures($0) }) {
                 features = offered.intersection(.supported)
@@ -101,7 +102,11 @@ extension Association {
                 results.append(.rejected(.abstractSyntaxNotSupported))
                 continue
             }
-            guard let transfer = offer.transferSyntaxes.first(where: Self.transferSyntaxes.contains) else {
+            // Several offers of one interface are one offer of several transfer syntaxes, of which one is accepted
+            // ([MS-RPCE] 3.3.1.5.6).
+            guard let transfer = offer.transferSyntaxes.first(where: Self.transferSyntaxes.contains),
+                accepted.insert(offer.abstractSyntax).inserted
+            else {
                 results.append(.rejected(.transferSyntaxesNotSupported))
                 continue
             }
@@ -231,7 +236,7 @@ extension Association {
         case .auth3:
             break
         case .answer(var answer, let type, let flags):
-            answer.token = reply.map { AuthenticationToken(trailer: trailer, value: $0) }
+            answer.token = AuthenticationToken(trailer: trailer, value: reply ?? [])
             send(answer.encoded(as: type, flags: flags, callID: awaited.callID))
         }
     }

@@ -95,27 +95,20 @@ extension Association {
         _ partial: consuming PartialRequest, _ header: PDUHeader, _ fields: RequestFields, _ trailer: SecurityTrailer?,
         _ pdu: inout [UInt8]
     ) {
-        guard header.callID == partial.callID, !header.flags.contains(.firstFragment) else {
+        guard header.callID == partial.callID else {
             // Who multiplexes broke the rule with the new call; who does not, with the old one.
-            if isMultiplexed, header.callID != partial.callID {
-                return fail(header.callID, .protocolError, .protocolViolation("calls' fragments are mixed"))
-            }
-            return fail(
-                partial.callID, contextID: partial.contextID, .protocolError,
-                .protocolViolation("a new call before the last fragment"))
+            guard isMultiplexed else { return failMixed(partial) }
+            return fail(header.callID, .protocolError, .protocolViolation("calls' fragments are mixed"))
         }
         let isProtected = partial.security?.protects ?? false
-        guard !isProtected || trailer != nil else {
-            return fail(
-                partial.callID, contextID: partial.contextID, .protocolError,
-                .protocolViolation("a fragment without a signature"))
-        }
+        guard !isProtected || trailer != nil else { return failMixed(partial) }
         guard isProtected || trailer == nil || partial.security != nil else {
             return fail(partial.callID, contextID: partial.contextID, .accessDenied, .authenticationFailed)
         }
         guard let stub = open(&pdu, header, fields, trailer, partial.security, contextID: partial.contextID) else {
             return
         }
+        guard !header.flags.contains(.firstFragment) else { return failMixed(partial) }
         let isLast = header.flags.contains(.lastFragment)
         guard partial.context != nil else {
             if !isLast { partialRequest = partial }
@@ -127,6 +120,12 @@ extension Association {
         }
         partial.stub.append(contentsOf: pdu[stub])
         if isLast { dispatch(partial) } else { partialRequest = partial }
+    }
+
+    private mutating func failMixed(_ partial: PartialRequest) {
+        fail(
+            partial.callID, contextID: partial.contextID, .protocolError,
+            .protocolViolation("a fragment that does not continue its call"))
     }
 
     /// A fragment that is not the first, of a call that we do not know.

@@ -297,9 +297,10 @@ extension ClientAssociation {
         guard var call = calls[header.callID] else {
             return close(.protocolViolation("a response to no call"))
         }
-        let fields = try ResponseFields(header, of: pdu)
+        // The fields are only looked at for being there: Windows and Samba cut the context's identifier to eight bits.
+        _ = try ResponseFields(header, of: pdu)
         let trailer = try SecurityTrailer(header, of: pdu, bodyOffset: ResponseFields.size)
-        guard fields.contextID == call.contextID, header.flags.contains(.firstFragment) == !call.hasFirst else {
+        guard header.flags.contains(.firstFragment) == !call.hasFirst else {
             return close(.protocolViolation("a response's fragments are mixed"))
         }
         let padding = trailer?.paddingLength ?? 0

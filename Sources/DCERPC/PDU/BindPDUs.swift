@@ -117,8 +117,10 @@ public struct BindPDU: Sendable, Hashable {
         maximumReceive = try reader.read()
         associationGroup = try reader.read()
         let count = Int(try reader.read(UInt8.self))
-        _ = try reader.read(octets: 3)
         offers = []
+        // The reserved octets only align what follows: with an empty list, Samba's clients leave them out.
+        guard count > 0 else { return }
+        _ = try reader.read(octets: 3)
         offers.reserveCapacity(min(count, reader.remaining / 24))
         for _ in 0..<count {
             let id = try reader.read(UInt16.self)

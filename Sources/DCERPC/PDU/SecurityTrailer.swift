@@ -72,8 +72,11 @@ public struct AuthenticationToken: Sendable, Hashable {
 
 extension PDUWriter {
     /// Ends a PDU that is not signed: aligns, writes the trailer and the token, and fills the lengths in.
+    ///
+    /// An empty token is the server's answer to the last leg ([MS-RPCE] 3.3.1.5.2.1). It has a trailer, as Windows sends it,
+    /// though its `auth_length` of zero says that there is none: who goes by that does not see the trailer.
     consuming func finish(_ token: AuthenticationToken?) -> [UInt8] {
-        guard let token, !token.value.isEmpty else { return finish() }
+        guard let token else { return finish() }
         // Four are what every implementation uses here; sixteen concern requests and responses alone.
         let padding = (4 - count % 4) % 4
         align(4)

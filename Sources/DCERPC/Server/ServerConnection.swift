@@ -38,6 +38,7 @@ final class ServerConnection: ChannelDuplexHandler {
     private var isReading = false
     private var isReadHeld = false
     private var isFlushHeld = false
+    private var isClosing = false
     private var lastActivity = NIODeadline.now()
 
     init(endpoint: Endpoint, executor: EventLoopTaskExecutor, channel: any Channel) {
@@ -111,6 +112,7 @@ final class ServerConnection: ChannelDuplexHandler {
     // MARK: Octets
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isClosing else { return }
         var buffer = unwrapInboundIn(data)
         isReading = true
         lastActivity = .now()
@@ -173,14 +175,26 @@ final class ServerConnection: ChannelDuplexHandler {
                 running[callID]?.task.cancel()
             case .close(let reason):
                 logger.debug("closed", metadata: ["rpc.reason": "\(reason)"])
-                isFlushHeld = false
-                active.context.flush()
-                active.context.close(promise: nil)
-                return
+                return closeAfterOutput(active)
             }
         }
         if !isReading { flushIfHeld() }
     }
+
+    /// Closes so that what was sent arrives: were the socket closed while octets wait to be read, the system would reset the
+    /// connection, and the client might never see the fault that tells it why. So our side is closed, and what still
+    /// comes is thrown away, for a while.
+    private func closeAfterOutput(_ active: Active) {
+        isFlushHeld = false
+        isClosing = true
+        active.context.flush()
+        active.context.close(mode: .output, promise: nil)
+        active.context.eventLoop.assumeIsolated().scheduleTask(in: Self.lingerTime) { [weak self] in
+            self?.active?.context.close(promise: nil)
+        }
+    }
+
+    private static let lingerTime = TimeAmount.seconds(1)
 
     private func start(_ call: IncomingCall, _ active: Active) {
         guard let service = endpoint.service(for: call.interface) else {
