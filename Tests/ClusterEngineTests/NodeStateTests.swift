@@ -95,7 +95,8 @@ import Testing
     }
 
     // Nothing stops root from writing to a folder without the permission.
-    @Test(.enabled(if: getuid() != 0)) func aReadOnlyFolder() throws {
+    @Test(.enabled(if: getuid() != 0, "root may write to read-only folders; run it as another user"))
+    func aReadOnlyFolder() throws {
         try FileManager.default.createDirectory(
             atPath: folder.state, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o500])
         #expect(throws: ClusterStoreError.folderUnusable(path: folder.state, reason: "Permission denied")) {

@@ -6,7 +6,7 @@ import Testing
 @testable import Volumes
 
 /// Volumes in a state that only Windows can resolve, and files with properties that are not served.
-@Suite(.enabled(if: Tool.exist("mkntfs", "ntfscp", "ntfsinfo", "dd")))
+@Suite(.needs("mkntfs", "ntfscp", "ntfsinfo", "dd"))
 struct DirtyVolumeTests {
     @Test func aHibernatedVolumeIsRefused() throws {
         let bench = try Workbench()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Volumes
 
-@Suite(.enabled(if: Tool.exist("mkntfs")))
+@Suite(.needs("mkntfs"))
 struct DiskImageTests {
     @Test func imagesAreSparseAndPrivate() throws {
         let folder = try TemporaryFolder()

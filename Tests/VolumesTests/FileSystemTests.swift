@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test(
-        .enabled(if: Tool.exist("mkfs.ext4", "mkfs.fat", "mkntfs")),
+        .needs("mkfs.ext4", "mkfs.fat", "mkntfs"),
         arguments: [
             ("mkfs.ext2", ["-q", "-F"], FileSystem.ext2), ("mkfs.ext3", ["-q", "-F"], .ext3),
             ("mkfs.ext4", ["-q", "-F"], .ext4), ("mkfs.fat", ["-F", "12", "-s", "32"], .fat12),
@@ -59,7 +59,7 @@ import Testing
         #expect(FileSystem.allCases.allSatisfy { $0.name.count < 100 && $0.name != "RAW" })
     }
 
-    @Test(.enabled(if: Tool.exist("mkfs.ext4"))) func aVolumeOfAnotherKindOpensWithoutFiles() throws {
+    @Test(.needs("mkfs.ext4")) func aVolumeOfAnotherKindOpensWithoutFiles() throws {
         let folder = try TemporaryFolder()
         let path = try folder.sparseFile("volume", size: 8 << 20)
         let made = try Tool.run("mkfs.ext4", ["-q", "-F", path])

@@ -37,7 +37,7 @@ private final class ScratchDevice: BlockDevice {
 }
 
 /// Volumes whose structures were written by an enemy: nothing crashes, hangs or is written outside the partition.
-@Suite(.enabled(if: Tool.exist("mkntfs")))
+@Suite(.needs("mkntfs"))
 struct HostileVolumeTests {
     @Test(arguments: 1...4) func alteredStructures(seed: UInt64) throws {
         let bench = try Workbench(size: 16 << 20)

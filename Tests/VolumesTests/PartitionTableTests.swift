@@ -15,7 +15,7 @@ import Testing
         return (folder, try FileDevice(path))
     }
 
-    @Test(.enabled(if: Tool.exist("sfdisk"))) func readsWhatSfdiskWroteAsGPT() throws {
+    @Test(.needs("sfdisk")) func readsWhatSfdiskWroteAsGPT() throws {
         let (folder, device) = try disk(
             """
             label: gpt
@@ -42,7 +42,7 @@ import Testing
         withExtendedLifetime(folder) {}
     }
 
-    @Test(.enabled(if: Tool.exist("sfdisk"))) func readsWhatSfdiskWroteAsMBRWithLogicalPartitions() throws {
+    @Test(.needs("sfdisk")) func readsWhatSfdiskWroteAsMBRWithLogicalPartitions() throws {
         let (folder, device) = try disk(
             """
             label: dos
@@ -68,7 +68,7 @@ import Testing
         withExtendedLifetime(folder) {}
     }
 
-    @Test(.enabled(if: Tool.exist("fdisk"))) func readsLargeBlocks() throws {
+    @Test(.needs("fdisk")) func readsLargeBlocks() throws {
         let folder = try TemporaryFolder()
         let path = try folder.sparseFile("disk.img", size: 64 << 20)
         try Tool.run("fdisk", ["--sector-size", "4096", path], input: "g\nn\n1\n256\n1279\nw\n")
@@ -80,7 +80,7 @@ import Testing
         #expect(throws: PartitionTableError.self) { try PartitionTable.read(from: FileDevice(path)) }
     }
 
-    @Test(.enabled(if: Tool.exist("sfdisk", "sgdisk", "mkntfs")), arguments: DiskImage.TableStyle.allCases)
+    @Test(.needs("sfdisk", "sgdisk", "mkntfs"), arguments: DiskImage.TableStyle.allCases)
     func foreignToolsReadOurTables(style: DiskImage.TableStyle) throws {
         let folder = try TemporaryFolder()
         let image = try DiskImage.create(
@@ -112,7 +112,7 @@ import Testing
         #expect(read.problems.isEmpty)
     }
 
-    @Test(.enabled(if: Tool.exist("sgdisk"))) func readsHybridTables() throws {
+    @Test(.needs("sgdisk")) func readsHybridTables() throws {
         let folder = try TemporaryFolder()
         let image = try DiskImage.create(at: folder.file("disk.img"), size: 64 << 20, style: .gpt, fileSystem: nil)
         let made = try Tool.run("sgdisk", ["--hybrid", "1", image.path])
@@ -130,7 +130,7 @@ import Testing
         #expect(table.partitions.isEmpty)
     }
 
-    @Test(.enabled(if: Tool.exist("mkntfs", "mkfs.fat"))) func aFileSystemWithoutATableIsRaw() throws {
+    @Test(.needs("mkntfs", "mkfs.fat")) func aFileSystemWithoutATableIsRaw() throws {
         for maker in [("mkntfs", ["-F", "-Q", "-q"]), ("mkfs.fat", [])] {
             let folder = try TemporaryFolder()
             let path = try folder.sparseFile("volume", size: 16 << 20)

@@ -7,7 +7,7 @@ import Testing
 @testable import Volumes
 
 /// Two nodes and one disk: a volume above a persistent reservation.
-@Suite(.enabled(if: Tool.exist("mkntfs", "ntfscat", "ntfsfix", "dd")))
+@Suite(.needs("mkntfs", "ntfscat", "ntfsfix", "dd"))
 struct SharedDiskTests {
     private let first = ReservationKey(rawValue: 0xA1)
     private let second = ReservationKey(rawValue: 0xB2)

@@ -7,7 +7,7 @@ import Testing
 @testable import Volumes
 
 /// A disk that fails, is taken away or stops being written to in the middle.
-@Suite(.enabled(if: Tool.exist("mkntfs", "ntfscat", "ntfsls", "ntfsfix", "dd")))
+@Suite(.needs("mkntfs", "ntfscat", "ntfsls", "ntfsfix", "dd"))
 struct VolumeFaultTests {
     /// What a reservation conflict becomes above SCSI.
     private let conflict = Win32Error.busy

@@ -6,7 +6,7 @@ import Testing
 @testable import Volumes
 
 /// Files that we write are read by ntfs-3g's own tools from the partition cut out of the image, and the reverse.
-@Suite(.enabled(if: Tool.exist("mkntfs", "ntfscat", "ntfsls", "ntfsfix", "ntfsinfo", "ntfscp", "dd")))
+@Suite(.needs("mkntfs", "ntfscat", "ntfsls", "ntfsfix", "ntfsinfo", "ntfscp", "dd"))
 struct VolumeTests {
     private func contents(_ bench: Workbench, _ path: String) throws -> [UInt8] {
         let result = try Tool.run("ntfscat", [bench.cutOut(), path], mixed: false)

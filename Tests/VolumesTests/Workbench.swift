@@ -50,11 +50,19 @@ struct Tool {
         executable = found
     }
 
-    static func exist(_ names: String...) -> Bool {
-        names.allSatisfy { Tool($0) != nil }
+    /// The Debian package that a tool is in.
+    static func package(of name: String) -> String {
+        switch name {
+        case "sfdisk": "fdisk"
+        case "sgdisk": "gdisk"
+        case "mkfs.fat": "dosfstools"
+        case "mkfs.ext4": "e2fsprogs"
+        case "dd": "coreutils"
+        default: "ntfs-3g"
+        }
     }
 
-    /// Runs a tool that ``exist(_:)`` has found; standard error goes with standard output where `mixed`.
+    /// Runs a tool that a test ``Testing/Trait/needs(_:)``; standard error goes with standard output where `mixed`.
     @discardableResult
     static func run(_ name: String, _ arguments: [String], input: String = "", mixed: Bool = true) throws -> Result {
         let tool = try #require(Tool(name))
@@ -276,5 +284,13 @@ func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         state ^= state >> 7
         state ^= state << 17
         return UInt8(truncatingIfNeeded: state >> 24)
+    }
+}
+
+extension Trait where Self == ConditionTrait {
+    /// Skips a test where one of these tools is missing, and says what to install.
+    static func needs(_ tools: String...) -> Self {
+        let missing = Set(tools.filter { Tool($0) == nil }.map(Tool.package(of:))).sorted()
+        return .enabled(if: missing.isEmpty, "install \(missing.joined(separator: " "))")
     }
 }
