@@ -62,6 +62,7 @@ struct Node: Service {
                 limits: ExporterLimits(objects: settings.maximumObjects)))
         let provider = NTLMProvider(
             environment: settings.ntlmEnvironment, users: users,
+            integrityCode: settings.requireIntegrityCode ? .required : .whenPromised,
             observer: LogonLog(Logger(label: "clusprepd.ntlm")).note)
         let listeners = try await Listeners.start(settings, dcom: dcom, provider: provider)
         return Node(addresses: listeners.addresses, servers: listeners.servers, dcom: dcom, logger: logger)

@@ -87,6 +87,9 @@ extension Setting {
     static let authenticationTimeout = Setting(
         name: "authenticationTimeout", kind: .seconds(1...600),
         help: "Seconds a connection may take to authenticate itself. Default 30.")
+    static let requireIntegrityCode = Setting(
+        name: "requireIntegrityCode", kind: .flag,
+        help: "Refuse NTLM clients that promise no message integrity code, impacket among them.")
     static let shutdownTimeout = Setting(
         name: "shutdownTimeout", kind: .seconds(0...600),
         help: "Seconds that calls in progress get when the daemon is told to stop. Default 10.")
@@ -105,6 +108,6 @@ extension Setting {
     static let all: [Setting] = [
         config, stateFolder, listen, endpointMapperPort, exporterPort, nodeName, fqdn, domain, disks, pingPeriod,
         defenseInterval, challengeTime, presentedVersion, logLevel, maximumConnections, maximumObjects,
-        authenticationTimeout, shutdownTimeout, diskThreads, activationProbe, ready, stopAtEndOfInput,
+        authenticationTimeout, requireIntegrityCode, shutdownTimeout, diskThreads, activationProbe, ready, stopAtEndOfInput,
     ]
 }

@@ -21,6 +21,7 @@ struct Settings: Equatable, Sendable {
     var maximumConnections = 1024
     var maximumObjects = 4096
     var authenticationTimeout = Duration.seconds(30)
+    var requireIntegrityCode = false
     var shutdownTimeout = Duration.seconds(10)
     var diskThreads = 8
     var activationProbe = false
@@ -149,6 +150,7 @@ struct Settings: Equatable, Sendable {
         maximumConnections = try reader.number(.maximumConnections) ?? maximumConnections
         maximumObjects = try reader.number(.maximumObjects) ?? maximumObjects
         authenticationTimeout = try reader.seconds(.authenticationTimeout) ?? authenticationTimeout
+        requireIntegrityCode = try reader.flag(.requireIntegrityCode) ?? requireIntegrityCode
         shutdownTimeout = try reader.seconds(.shutdownTimeout) ?? shutdownTimeout
         diskThreads = try reader.number(.diskThreads) ?? diskThreads
         activationProbe = try reader.flag(.activationProbe) ?? activationProbe
