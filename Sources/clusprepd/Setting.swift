@@ -108,6 +108,7 @@ extension Setting {
     static let all: [Setting] = [
         config, stateFolder, listen, endpointMapperPort, exporterPort, nodeName, fqdn, domain, disks, pingPeriod,
         defenseInterval, challengeTime, presentedVersion, logLevel, maximumConnections, maximumObjects,
-        authenticationTimeout, requireIntegrityCode, shutdownTimeout, diskThreads, activationProbe, ready, stopAtEndOfInput,
+        authenticationTimeout, requireIntegrityCode, shutdownTimeout, diskThreads, activationProbe, ready,
+        stopAtEndOfInput,
     ]
 }
