@@ -11,13 +11,18 @@ struct Benchmarks: AsyncParsableCommand {
             Numbers of one run can be compared with each other, and with nothing else: the clients share the machine with the \
             servers. Where both are bound by the machine's wake-up time, the processor time per call tells them apart.
 
-            Needs the programs clusprepd and clusprep, built for release:
-                swift build -c release --product clusprepd && swift build -c release --product clusprep
+            Needs the programs clusprepd and clusprep, built for release like this one, in the folder Benchmarks:
+                swift build -c release --product clusprepd
+                swift build -c release --product clusprep
+                swift run -c release benchmarks
             Samba's part needs root, Debian's samba package and port 135 on 127.0.0.9; without them it is left out, and the \
             report says why.
             """)
 
-    @Option(help: "The folder with clusprepd and clusprep. Default: .build/release of the package above this one.")
+    @Option(
+        help:
+            "The folder with clusprepd and clusprep. Default: beside this program, or .build/release of the package above."
+    )
     var programs: String?
 
     @Option(help: "Seconds of each measurement.")
@@ -46,6 +51,8 @@ struct Benchmarks: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let found = try ClusPrepDaemon.Programs(folder: programs)
+        ClusPrepDaemon.programs.withLock { $0 = found }
         let folder = try TemporaryFolder()
         let duration = Duration.seconds(seconds)
         var report = Report(rounds: rounds, seconds: seconds)
@@ -55,8 +62,6 @@ struct Benchmarks: AsyncParsableCommand {
         report.set("TCP ping-pong, 100 octets", .machine, try median { try PingPong.run(for: duration) })
 
         var kinds: [any Subject.Type] = []
-        let daemon = try ClusPrepDaemon.Programs(folder: programs)
-        ClusPrepDaemon.programs.withLock { $0 = daemon }
         kinds.append(ClusPrepDaemon.self)
         if alone {
             report.note("Samba was left out.")

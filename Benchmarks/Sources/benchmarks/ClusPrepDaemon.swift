@@ -9,18 +9,23 @@ struct ClusPrepDaemon: Subject {
         let daemon: String
         let tool: String
 
-        /// Looks in the folder given, or where SwiftPM puts the release build of the package that this one belongs to.
+        /// Looks in the folder given; else beside this program, and where the package that this one belongs to is built.
         init(folder: String?) throws {
-            let root = URL(fileURLWithPath: #filePath)
+            let package = URL(fileURLWithPath: #filePath)
                 .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
                 .deletingLastPathComponent()
-            let path = folder ?? root.appendingPathComponent(".build/release").path
-            daemon = path + "/clusprepd"
-            tool = path + "/clusprep"
-            for program in [daemon, tool] where !FileManager.default.isExecutableFile(atPath: program) {
-                throw BenchmarkFailure(
-                    "there is no \(program): build it with swift build -c release, or name its folder with --programs")
+            let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            let folders = folder.map { [$0] } ?? [own.path, package.appendingPathComponent(".build/release").path]
+            for folder in folders {
+                let (daemon, tool) = (folder + "/clusprepd", folder + "/clusprep")
+                if [daemon, tool].allSatisfy(FileManager.default.isExecutableFile(atPath:)) {
+                    self.daemon = daemon
+                    self.tool = tool
+                    return
+                }
             }
+            throw BenchmarkFailure(
+                "no clusprepd and clusprep in \(folders.joined(separator: " or ")); --help tells how to build them")
         }
     }
 
