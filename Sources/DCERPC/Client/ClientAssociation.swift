@@ -233,140 +233,27 @@ public struct ClientAssociation: Sendable {
     }
 }
 
-// MARK: PDUs
-
-extension ClientAssociation {
-    private mutating func receive(_ header: PDUHeader, _ pdu: inout [UInt8]) throws(PDUError) {
-        switch header.type {
-        case .bindAck:
-            try receiveAcknowledgement(header, pdu, ofBind: true)
-        case .alterContextResponse:
-            try receiveAcknowledgement(header, pdu, ofBind: false)
-        case .bindNak:
-            guard negotiation != nil else { return close(.protocolViolation("a bind_nak without a bind")) }
-            close(.bindRefused(try BindNakPDU(header, of: pdu).reason))
-        case .response:
-            try receiveResponse(header, &pdu)
-        case .fault:
-            try receiveFault(header, pdu)
-        case .shutdown:
-            close(.closed)
-        case .bind, .alterContext, .auth3, .request, .cancel, .orphaned:
-            close(.protocolViolation("\(header.type) from a server"))
-        }
-    }
-
-    private mutating func receiveAcknowledgement(
-        _ header: PDUHeader, _ pdu: [UInt8], ofBind: Bool
-    ) throws(PDUError) {
-        guard var negotiation, header.callID == negotiation.callID, negotiation.step != .initiating,
-            ofBind == (negotiation.isBind && state == .unbound)
-        else { return close(.protocolViolation("\(header.type) without its question")) }
-        let ack = try BindAckPDU(header, of: pdu)
-        if ofBind {
-            let agreed = min(Int(ack.maximumTransmit), Int(ack.maximumReceive), offeredFragment) & ~7
-            // A fragment has to hold its header and something more.
-            guard agreed >= 1024 else { return close(.protocolViolation("fragments of \(agreed) octets")) }
-            maximumFragment = agreed
-            group = ack.associationGroup
-            isMultiplexed = header.flags.contains(.concurrentMultiplexing)
-            state = .bound
-            if ack.results.count > 1, case .features(let agreed) = ack.results[1] { features = agreed }
-        }
-        switch ack.results.first {
-        case .accepted(let syntax) where negotiation.offer.transferSyntaxes.contains(syntax):
-            break
-        case .rejected(let reason):
-            return fail(.contextRejected(reason))
-        case .userRejected:
-            return fail(.contextRejected(.notSpecified))
-        case .accepted, .features, nil:
-            return close(.protocolViolation("a wrong result list"))
-        }
-        guard let trailer = negotiation.trailer else { return finish(negotiation) }
-        if negotiation.step == .finishing, ack.token == nil { return finish(negotiation) }
-        guard let token = ack.token, token.trailer.contextID == trailer.contextID, negotiation.step == .sent else {
-            return close(.authenticationIncomplete)
-        }
-        negotiation.step = .initiating
-        self.negotiation = negotiation
-        actions.append(.initiate(token: token.value))
-    }
-
-    private mutating func receiveResponse(_ header: PDUHeader, _ pdu: inout [UInt8]) throws(PDUError) {
-        guard var call = calls[header.callID] else {
-            return close(.protocolViolation("a response to no call"))
-        }
-        // The fields are only looked at for being there: Windows and Samba cut the context's identifier to eight bits.
-        _ = try ResponseFields(header, of: pdu)
-        let trailer = try SecurityTrailer(header, of: pdu, bodyOffset: ResponseFields.size)
-        guard header.flags.contains(.firstFragment) == !call.hasFirst else {
-            return close(.protocolViolation("a response's fragments are mixed"))
-        }
-        let padding = trailer?.paddingLength ?? 0
-        var range = ResponseFields.size..<(header.trailerOffset - padding)
-        if let security = call.security, security.protects {
-            // What the trailer says of itself does not count: the call's context and level do.
-            guard let trailer, trailer.contextID == security.contextID else {
-                return close(.protocolViolation("a response without a signature"))
-            }
-            do throws(SecurityError) {
-                range = try security.open(
-                    &pdu, header: header, stubOffset: ResponseFields.size, paddingLength: padding)
-            } catch {
-                return close(.security(error))
-            }
-        }
-        guard call.stub.count + range.count <= maximumResponse else {
-            return close(.responseTooLong(limit: maximumResponse))
-        }
-        calls[header.callID] = nil
-        call.hasFirst = true
-        call.stub.append(contentsOf: pdu[range])
-        guard header.flags.contains(.lastFragment) else {
-            calls[header.callID] = call
-            return
-        }
-        complete(
-            header.callID, .success(CallAnswer(stub: call.stub, representation: header.representation)))
-    }
-
-    private mutating func receiveFault(_ header: PDUHeader, _ pdu: [UInt8]) throws(PDUError) {
-        let fault = try FaultPDU(header, of: pdu)
-        if let negotiation, negotiation.callID == header.callID { return close(.negotiationFault(fault.fault)) }
-        guard calls.removeValue(forKey: header.callID) != nil else {
-            return close(.protocolViolation("a fault of no call"))
-        }
-        complete(header.callID, .failure(.fault(fault.fault, didNotExecute: fault.didNotExecute)))
-    }
-
-    private mutating func complete(_ callID: UInt32, _ result: Result<CallAnswer, CallFailure>) {
-        actions.append(.complete(callID: callID, result))
-        if !isMultiplexed, calls.isEmpty, !queue.isEmpty { send(queue.removeFirst()) }
-    }
-}
-
 // MARK: Output
 
 extension ClientAssociation {
-    private mutating func takeActions() -> [ClientAssociationAction] {
+    mutating func takeActions() -> [ClientAssociationAction] {
         let taken = actions
         actions = []
         return taken
     }
 
-    private mutating func takeCallID() -> UInt32 {
+    mutating func takeCallID() -> UInt32 {
         // [MS-RPCE] product note 123: Windows takes no identifier above 0x7FFFFFFF.
         let callID = nextCallID
         nextCallID = nextCallID == 0x7FFF_FFFF ? 1 : nextCallID + 1
         return callID
     }
 
-    private mutating func send(_ pdu: [UInt8]) {
+    mutating func send(_ pdu: [UInt8]) {
         actions.append(.send(pdu))
     }
 
-    private mutating func sendLeg(_ negotiation: Negotiation, token: [UInt8]?) {
+    mutating func sendLeg(_ negotiation: Negotiation, token: [UInt8]?) {
         let isBind = negotiation.isBind && state == .unbound
         var offers = [negotiation.offer]
         var flags = PDUFlags.whole
@@ -390,7 +277,7 @@ extension ClientAssociation {
         send(bind.encoded(as: isBind ? .bind : .alterContext, flags: flags, callID: negotiation.callID))
     }
 
-    private mutating func send(_ call: QueuedCall) {
+    mutating func send(_ call: QueuedCall) {
         calls[call.callID] = PendingCall(contextID: call.contextID, security: call.security)
         do throws(SecurityError) {
             let fragments = try Fragmenter.request(
@@ -402,7 +289,7 @@ extension ClientAssociation {
         }
     }
 
-    private mutating func finish(_ negotiation: Negotiation) {
+    mutating func finish(_ negotiation: Negotiation) {
         self.negotiation = nil
         actions.append(
             .negotiated(
@@ -411,20 +298,20 @@ extension ClientAssociation {
     }
 
     /// Ends a negotiation without ending the connection.
-    private mutating func fail(_ error: RPCClientError) {
+    mutating func fail(_ error: RPCClientError) {
         // A security context that is half made cannot be gone on with, and a bind without a context is none.
         guard let negotiation, negotiation.trailer == nil, !negotiation.isBind else { return close(error) }
         self.negotiation = nil
         actions.append(.negotiated(.failure(error)))
     }
 
-    private mutating func close(_ error: RPCClientError) {
+    mutating func close(_ error: RPCClientError) {
         guard state != .closed else { return }
         end(error)
         actions.append(.close(error))
     }
 
-    private mutating func end(_ error: RPCClientError) {
+    mutating func end(_ error: RPCClientError) {
         state = .closed
         if negotiation != nil { actions.append(.negotiated(.failure(error))) }
         for callID in calls.keys.sorted() {

@@ -72,6 +72,11 @@ public final class RPCClient: Sendable {
                     eventLoop: channel.eventLoop)
             }.get()
             return RPCClient(channel: channel, connection: connection)
+        } catch let error as NIOConnectionError {
+            // One line: the last address that was tried says enough.
+            let cause =
+                error.connectionErrors.last.map { "\($0.error)" } ?? error.dnsAError.map { "\($0)" } ?? "\(error)"
+            throw .cannotConnect(host: host, port: port, cause: cause)
         } catch {
             throw .cannotConnect(host: host, port: port, cause: "\(error)")
         }
