@@ -6,9 +6,11 @@ as in the specification, and each request class carries its opnum.
 
 from __future__ import annotations
 
+import struct
 import uuid
 from dataclasses import dataclass
 
+from dcom import new_orpcthis
 from impacket.dcerpc.v5.dcomrt import DCOMANSWER, DCOMCALL
 from impacket.dcerpc.v5.dtypes import GUID, ULONG, USHORT, WSTR
 from impacket.dcerpc.v5.ndr import (
@@ -45,6 +47,7 @@ ERROR_NOT_READY = 0x80070015
 ERROR_WRITE_FAULT = 0x8007001D
 ERROR_READ_FAULT = 0x8007001E
 ERROR_WRONG_DISK = 0x80070022
+ERROR_DISK_FULL = 0x80070070
 ERROR_BUSY = 0x800700AA
 ERROR_UNRECOGNIZED_VOLUME = 0x800703ED
 ERROR_NOT_FOUND = 0x80070490
@@ -338,6 +341,18 @@ class Storage:
         return code, answer["MaxPartitionNumber"]
 
     # Files
+    def write_large_file(self, disk: DiskID, partition: int, name: str, data: bytes) -> int:
+        """As write_file, for megabytes: impacket marshals arrays octet by octet."""
+        request = CprepDiskWriteFileData()  # noqa: F821
+        request["ORPCthis"] = new_orpcthis()
+        request["DiskId"] = disk.structure()
+        request["ulPartition"] = partition
+        request["FileName"] = name + "\0"
+        request["cbDataIn"] = len(data)
+        request["DataIn"] = []
+        stub = request.getData()[:-4] + struct.pack("<L", len(data)) + data
+        return struct.unpack("<L", self.proxy.call_raw((request.opnum, stub))[-4:])[0]
+
     def write_file(self, disk: DiskID, partition: int, name: str, data: bytes):
         return self.call(
             "CprepDiskWriteFileData",

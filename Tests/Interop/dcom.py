@@ -67,14 +67,19 @@ class Association:
         self.host, self.port = host, port
         rpc = transport.DCERPCTransportFactory(f"ncacn_ip_tcp:{host}[{port}]")
         rpc.set_connect_timeout(TIMEOUT)
-        self.last_pdu = b""
-        receive = rpc.recv
+        self.received = b""  # since the last PDU was sent: impacket tells a fault's status in words only
+        receive, send = rpc.recv, rpc.send
 
         def remembering(*arguments, **keywords):
-            self.last_pdu = receive(*arguments, **keywords)
-            return self.last_pdu
+            octets = receive(*arguments, **keywords)
+            self.received += octets or b""
+            return octets
 
-        rpc.recv = remembering
+        def forgetting(*arguments, **keywords):
+            self.received = b""
+            return send(*arguments, **keywords)
+
+        rpc.recv, rpc.send = remembering, forgetting
         if credentials is not None:
             rpc.set_credentials(credentials.user, credentials.password, credentials.domain)
         self.transport = rpc
@@ -89,7 +94,6 @@ class Association:
         """Binds, or alters the context of, this association; the impacket object to call through."""
         if abstract_syntax in self._contexts:
             return self._contexts[abstract_syntax]
-        self.last_pdu = b""
         try:
             if not self._contexts:
                 self.dce.bind(abstract_syntax)
@@ -104,7 +108,6 @@ class Association:
     def request(self, bound, call, object_id: bytes | None = None) -> bytes:
         """Sends one call (an NDRCALL, or a tuple of opnum and octets); the response's stub."""
         opnum, body = (call.opnum, call) if hasattr(call, "opnum") else call
-        self.last_pdu = b""
         try:
             bound.call(opnum, body, object_id)
             return bound.recv()
@@ -112,7 +115,7 @@ class Association:
             self._raise(error)
 
     def _raise(self, error):
-        pdu = self.last_pdu if isinstance(self.last_pdu, (bytes, bytearray)) else b""
+        pdu = self.received
         if len(pdu) >= 28 and pdu[2] == 3:  # fault: the status follows alloc_hint, context and cancel count
             raise Fault(struct.unpack("<L", pdu[24:28])[0]) from error
         if len(pdu) >= 18 and pdu[2] == 13:
@@ -254,6 +257,16 @@ def activate(
     """Activates a class on a node (the lab's description of it), by IRemoteSCMActivator or by IActivation."""
     host = node["address"]
     with Association(host, node["endpointMapperPort"], credentials, activation_level) as scm:
+        request = scm.dce.request
+
+        def checking(call, *arguments, **keywords):
+            # impacket looks into a RemoteActivation's answer without looking whether there is anything in it
+            answer = request(call, *arguments, **keywords)
+            if way == "RemoteActivation" and answer["phr"] != 0:
+                raise HResultError(answer["phr"] & 0xFFFFFFFF)
+            return answer
+
+        scm.dce.request = checking
         try:
             if way == "RemoteCreateInstance":
                 answer = IRemoteSCMActivator(scm.dce).RemoteCreateInstance(clsid, interface)
@@ -262,7 +275,7 @@ def activate(
             else:
                 raise ValueError(way)
         except DCERPCException as error:
-            if len(scm.last_pdu) > 2 and scm.last_pdu[2] == 2 and error.error_code is not None:
+            if scm.received[2:3] == b"\x02" and error.error_code is not None:
                 raise HResultError(error.error_code & 0xFFFFFFFF) from error
             scm._raise(error)
     return Object(answer, interface, credentials, level, host)

@@ -27,7 +27,7 @@ def identifier(text: uuid.UUID, big: bool) -> bytes:
 
 def syntax(item, big: bool = False) -> bytes:
     value, major, minor = item
-    return identifier(value, big) + struct.pack(order(big) + "HH", major, minor)
+    return identifier(value, big) + struct.pack(order(big) + "L", minor << 16 | major)  # one integer, not two
 
 
 def pdu(kind, body, flags=FIRST | LAST, call=1, auth=b"", big=False, version=(5, 0), length=None) -> bytes:

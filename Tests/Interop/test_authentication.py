@@ -30,7 +30,7 @@ def refusal(lab, credentials, level=RPC_C_AUTHN_LEVEL_PKT_PRIVACY):
             try:
                 IRemoteSCMActivator(bound).RemoteCreateInstance(csvp.CLSID_ClusterSetup, csvp.IID_IClusterSetup)
             except Exception as error:
-                if association.last_pdu[2:3] == b"\x02":
+                if association.received[2:3] == b"\x02":
                     return "hresult", getattr(error, "error_code", None)
                 association._raise(error)
     except Fault as fault:

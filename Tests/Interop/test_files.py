@@ -4,7 +4,7 @@ import os
 
 import csvp
 import pytest
-from csvp import ERROR_FILE_NOT_FOUND, ERROR_UNRECOGNIZED_VOLUME, ERROR_WRONG_DISK, S_OK
+from csvp import ERROR_DISK_FULL, ERROR_FILE_NOT_FOUND, ERROR_UNRECOGNIZED_VOLUME, ERROR_WRONG_DISK, S_OK
 
 
 @pytest.fixture
@@ -58,22 +58,25 @@ def test_a_missing_file(online, disk):
     assert online.delete_file(disk, 1, "missing.bin") == ERROR_FILE_NOT_FOUND
 
 
-def test_a_full_volume(online, lab, disk):
+def test_a_full_volume(clients, lab, gpt):
     """ERROR_DISK_FULL, and room again after deleting."""
-    path = next(item["path"] for item in lab.disks if csvp.DiskID.of(item) == disk)
+    storage = clients.storage(ready=True)
+    storage.take(gpt)
+    path = next(item["path"] for item in lab.disks if csvp.DiskID.of(item) == gpt)
     size = os.path.getsize(path)
     if size > 256 << 20:
         pytest.skip(f"{path} is too large to fill in a test")
-    chunk = os.urandom(8 << 20)
+    chunk = os.urandom(3 << 20)  # with room for the rest of a request of 4 MiB
     written, code = 0, S_OK
     while code == S_OK and written * len(chunk) <= size:
-        code = online.write_file(disk, 1, f"fill{written}.bin", chunk)
+        code = storage.write_large_file(gpt, 1, f"fill{written}.bin", chunk)
         written += 1
-    assert code == 0x80070070
+    assert code == ERROR_DISK_FULL
+    assert storage.verify_file(gpt, 1, "fill0.bin", b"short") & 0x80000000
     for number in range(written):
-        online.delete_file(disk, 1, f"fill{number}.bin")
-    assert online.write_file(disk, 1, "room.bin", b"again") == S_OK
-    assert online.delete_file(disk, 1, "room.bin") == S_OK
+        storage.delete_file(gpt, 1, f"fill{number}.bin")
+    assert storage.write_file(gpt, 1, "room.bin", b"again") == S_OK
+    assert storage.delete_file(gpt, 1, "room.bin") == S_OK
 
 
 def _wipe_file_system(lab, disk):
