@@ -92,7 +92,7 @@ let package = Package(
         .testTarget(name: "IDLCompilerTests", dependencies: ["IDLCompiler"], exclude: ["Expected"]),
         .testTarget(name: "ClusterProtocolsTests", dependencies: ["ClusterProtocols", "DCOM", "DCERPC", "NDR"]),
         .testTarget(name: "SecurityTests", dependencies: ["Security"]),
-        .testTarget(name: "DCERPCTests", dependencies: ["DCERPC", "NDR", "Security"]),
+        .testTarget(name: "DCERPCTests", dependencies: ["DCERPC", "NDR", "Security", logging] + nio),
         .testTarget(name: "DCOMTests", dependencies: ["DCOM", "DCERPC", "NDR", "Security", "ErrorCodes"]),
         .testTarget(name: "ReservationsTests", dependencies: ["Reservations", "ErrorCodes"]),
         .testTarget(name: "VolumesTests", dependencies: ["Volumes", "Reservations", "ErrorCodes"]),
