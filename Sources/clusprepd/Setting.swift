@@ -97,7 +97,7 @@ extension Setting {
         name: "diskThreads", kind: .number(1...256), help: "Threads for disk commands, which block. Default 8.")
     static let activationProbe = Setting(
         name: "activationProbe", kind: .flag,
-        help: "Offer the class without objects that Samba's DCOM tests activate. For labs.")
+        help: "Offer the class without objects that Samba's DCOM tests activate, and read their pings. For labs.")
     static let ready = Setting(
         name: "ready", kind: .flag, help: "Print one line of JSON on standard output once every address is served.")
     static let stopAtEndOfInput = Setting(
