@@ -6,7 +6,7 @@ import time
 
 import pytest
 from conftest import Clients
-from csvp import S_OK, DiskID
+from csvp import ERROR_BUSY, S_OK, DiskID
 from dcom import Credentials, Fault, exporter
 from lab import wait_until
 
@@ -78,25 +78,31 @@ def keep_alive(node, clients, client) -> int:
 
 
 def test_pings_keep_an_object_and_silence_ends_it(cluster):
+    """Seen from the other node, since a call would itself be a sign of life."""
     nodes, clients = cluster
-    setup = clients.setup()
-    set_id = keep_alive(nodes.nodes[0], clients, setup)
+    disk = DiskID.of(nodes.disks[0])
+    storage, other = clients.storage(node=0, ready=True), clients.storage(node=1, ready=True)
+    set_id, other_set = keep_alive(nodes.nodes[0], clients, storage), keep_alive(nodes.nodes[1], clients, other)
+    storage.take(disk)
+    assert other.call("CprepDiskAttach", disk)[0] == S_OK
+    _, (sector, _) = other.arb_sectors(disk)
     until = time.monotonic() + 5 * PERIOD
     while time.monotonic() < until:
         ping(nodes.nodes[0], clients, set_id)
-        assert setup.host_label()[0] == S_OK
+        ping(nodes.nodes[1], clients, other_set)
+        assert other.raw_write(disk, sector, b"no") == (ERROR_BUSY, 0), "a pinged object lost its disk"
         time.sleep(PERIOD / 4)
 
-    def collected():
-        try:
-            setup.host_label()
-        except Fault as fault:
-            return fault.status == 0x80010108  # RPC_E_DISCONNECTED
-        return False
+    def free():
+        ping(nodes.nodes[1], clients, other_set)
+        return other.raw_write(disk, sector, b"yes")[0] == S_OK
 
-    wait_until(collected, COLLECTED_WITHIN, "the object to be collected")
-    clients.objects.remove(setup.proxy.object)
-    setup.proxy.object.close()
+    wait_until(free, COLLECTED_WITHIN, "the silent client's object to be collected")
+    with pytest.raises(Fault) as caught:
+        storage.call("CprepDiskIsOnline", disk)
+    assert caught.value.status == 0x80010108  # RPC_E_DISCONNECTED
+    clients.objects.remove(storage.proxy.object)
+    storage.proxy.object.close()
 
 
 def test_connections_that_say_nothing_or_half_a_word(cluster):
