@@ -9,7 +9,8 @@ actor Lab {
     private let folder: URL
     private let daemon: URL
     private var nodes: [LabNode] = []
-    private var isStopping = false
+    /// Whether the lab was told to end.
+    private(set) var isStopping = false
 
     /// How long a node may take to stop, which includes giving up its disks.
     private static let stopTime = Duration.seconds(15)
@@ -33,8 +34,7 @@ actor Lab {
         let addresses = (1...count).map { "127.0.0.\($0)" }
         let port = LabPorts.canTake135(addresses) ? 135 : 0
         for (index, address) in addresses.enumerated() {
-            let node = try await startNode(index + 1, address, port, description)
-            nodes.append(node)
+            try await startNode(index + 1, address, port, description)
         }
         for node in nodes {
             let served = try await node.ready()
@@ -51,13 +51,14 @@ actor Lab {
 
     private func startNode(
         _ number: Int, _ address: String, _ port: Int, _ description: LabDescription
-    ) async throws -> LabNode {
-        guard !isStopping else { throw CommandFailure("stopped before all nodes were started") }
+    ) async throws {
         let name = "node\(number)"
         let nodeFolder = folder.appendingPathComponent(name)
         let state = nodeFolder.appendingPathComponent("state")
         try FileManager.default.createDirectory(at: nodeFolder, withIntermediateDirectories: true)
         try await LabUsers.add(description, stateFolder: state)
+        // From here to the end nothing else runs on this actor: a node is either not started, or ended by `stop()`.
+        guard !isStopping else { throw CommandFailure("stopped before all nodes were started") }
         var arguments = [
             "--state-folder", state.path, "--listen", address, "--endpoint-mapper-port", "\(port)",
             "--node-name", name, "--fqdn", "\(name).lab.test", "--domain", description.domain,
@@ -65,9 +66,10 @@ actor Lab {
         for disk in description.disks { arguments += ["--disks", disk.path] }
         // Samba's test suites activate a class of their own to see whether activation works.
         arguments += ["--activation-probe", "--ready", "--stop-at-end-of-input"]
-        return try LabNode(
-            name: name, address: address, daemon: daemon, arguments: arguments,
-            log: nodeFolder.appendingPathComponent("log"))
+        nodes.append(
+            try LabNode(
+                name: name, address: address, daemon: daemon, arguments: arguments,
+                log: nodeFolder.appendingPathComponent("log")))
     }
 
     private func watchEndings() {

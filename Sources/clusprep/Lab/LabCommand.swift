@@ -39,7 +39,9 @@ struct LabCommand: AsyncParsableCommand {
         let lab = Lab(folder: folder, daemon: daemon)
         let isStopped = try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
-                for await _ in signals.arrivals { return true }
+                for await _ in signals.arrivals { break }
+                // Here already: a node that hangs at its start would be waited for otherwise.
+                await lab.stop()
                 return true
             }
             let (nodes, disks, json) = (nodes, disks, json)
@@ -47,13 +49,15 @@ struct LabCommand: AsyncParsableCommand {
                 let description = try await lab.start(nodes: nodes, disks: disks)
                 try Self.announce(description, json: json)
                 // A node that ends is told of, and the others go on: labs are where nodes are killed.
-                for await message in lab.endings { Terminal.complain(message) }
-                return false
+                for await message in lab.endings where await !lab.isStopping { Terminal.complain(message) }
+                return await lab.isStopping
             }
             defer { group.cancelAll() }
             do {
                 return try await group.next() ?? true
             } catch {
+                // Nodes that were stopped while they started did not fail.
+                if await lab.isStopping { return true }
                 await lab.stop()
                 throw error
             }
