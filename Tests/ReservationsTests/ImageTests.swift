@@ -90,6 +90,60 @@ import Testing
         #expect(unit.send(.testUnitReady).status == .good)
     }
 
+    /// What a unit may still do when its image is gone, and what it must not.
+    private func expectGone(_ unit: EmulatedLogicalUnit, _ code: AdditionalSenseCode) {
+        let range = SCSICommand.BlockRange(first: 0, count: 1)
+        let commands: [(SCSICommand, [UInt8])] = [
+            (.testUnitReady, []), (.read(range, form: .ten), []),
+            (.write(range, form: .ten, forceUnitAccess: false), [UInt8](repeating: 1, count: 512)),
+            (.synchronizeCache(range, isSixteenOctets: false), []),
+        ]
+        for (command, data) in commands {
+            let sense = unit.send(command, data).sense
+            #expect(sense?.key == .notReady, "\(command)")
+            #expect(sense?.code == code, "\(command)")
+        }
+        #expect(unit.reserveOut(.reserve, key: 1, type: .exclusiveAccess).sense?.code == code)
+        #expect(unit.send(.persistentReserveIn(.readKeys, allocationLength: 8)).status == .good)
+    }
+
+    @Test func removedImage() throws {
+        let unit = try image.settledUnit()
+        unit.mustReserveOut(.register, to: 1)
+        try #require(link(image.path, image.folder + "/second.img") == 0)
+        try #require(unlink(image.path) == 0)
+        expectGone(unit, .mediumNotPresent)
+        #expect(throws: EmulatedUnitError.imageMissing(path: image.path)) { try open(image.path) }
+        // The very file comes back.
+        try #require(rename(image.folder + "/second.img", image.path) == 0)
+        #expect(unit.send(.testUnitReady).status == .good)
+        unit.mustReserveOut(.reserve, key: 1, type: .exclusiveAccess)
+        // With the disk gone, its owner can still give it up.
+        try #require(unlink(image.path) == 0)
+        unit.mustReserveOut(.release, key: 1, type: .exclusiveAccess)
+        unit.mustReserveOut(.register, key: 1)
+    }
+
+    /// A copy that is as long as the image, put in its place as a backup program does.
+    @Test func replacedImage() throws {
+        let unit = try image.settledUnit()
+        unit.mustReserveOut(.register, to: 1)
+        let copy = image.folder + "/copy.img"
+        try write([UInt8](repeating: 0, count: 64 * 512), to: copy)
+        try #require(rename(copy, image.path) == 0)
+        expectGone(unit, .manualInterventionRequired)
+        // Who opens it anew serves the new one.
+        #expect(try image.settledUnit(2).send(.testUnitReady).status == .good)
+    }
+
+    @Test(arguments: [(ENOSPC, Win32Error.diskFull), (EDQUOT, .diskFull), (EIO, .writeFault)])
+    func hostThatCannotWrite(number: Int32, expected: Win32Error) throws {
+        let result = SCSIResult(writeFailure: FileError("write", image.path, number), at: 7)
+        #expect(result.status == .checkCondition)
+        let sense = try #require(result.sense)
+        #expect(SCSIError.checkCondition(sense).win32 == expected)
+    }
+
     @Test func readOnlyImage() throws {
         try #require(chmod(image.path, 0o444) == 0)
         let unit = try open(image.path)

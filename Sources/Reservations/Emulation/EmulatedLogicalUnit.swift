@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// A disk made of an image file, behaving as a direct-access block device of SPC-3 and SBC-2 with persistent reservations.
@@ -194,6 +195,8 @@ public final class EmulatedLogicalUnit: SCSITransport {
             if let code = state.reservations.takeAttention(of: nexus) {
                 return SCSIResult(sense: SenseData(key: .unitAttention, code: code))
             }
+            // Nobody gets what is not there; giving up stays possible.
+            if action.canTakeReservation { try image.check() }
             do throws(ReserveOutRefusal) {
                 let request = ReserveOutRequest(
                     action: action, scope: scope, type: type,
@@ -235,6 +238,15 @@ extension SCSIResult {
         self.init(status: .checkCondition, sense: sense)
     }
 
+    /// What a failure to write the image looks like from outside. A host that has no room left for a sparse image is to
+    /// its users what a thin-provisioned unit is whose pool is full.
+    init(writeFailure error: FileError, at block: UInt64) {
+        switch error.number {
+        case ENOSPC, EDQUOT: self.init(sense: SenseData(key: .dataProtect, code: .spaceAllocationFailed))
+        default: self.init(sense: SenseData(key: .mediumError, code: .writeError, information: block))
+        }
+    }
+
     /// What a failure inside the unit looks like from outside.
     init(failure: any Error) {
         switch failure {
@@ -245,8 +257,10 @@ extension SCSIResult {
                 sense: SenseData(key: .illegalRequest, code: .blockAddressOutOfRange, information: range.block))
         case EmulatedUnitError.stateUnavailable, is FileError:
             self.init(sense: SenseData(key: .hardwareError, code: .internalTargetFailure))
+        case EmulatedUnitError.imageMissing:
+            self.init(sense: SenseData(key: .notReady, code: .mediumNotPresent))
         default:
-            // Damaged or missing state, an image of another length: nothing gets better before somebody looks at it.
+            // Damaged or missing state, another image or one of another length: nothing gets better before somebody looks at it.
             self.init(sense: SenseData(key: .notReady, code: .manualInterventionRequired))
         }
     }

@@ -3,7 +3,7 @@ extension EmulatedLogicalUnit {
     func perform(_ command: SCSICommand, state: UnitState, dataOut: [UInt8]) throws -> SCSIResult {
         switch command {
         case .testUnitReady:
-            try image.checkLength()
+            try image.check()
             return SCSIResult(status: .good)
         case .modeSense(let request, let length, let isTenOctets):
             return try modeSense(request, allocationLength: Int(length), isTenOctets: isTenOctets)
@@ -24,8 +24,7 @@ extension EmulatedLogicalUnit {
             return try write(range, form: form, data: dataOut, forceUnitAccess: forceUnitAccess)
         case .synchronizeCache(let range, _):
             try check(range)
-            try image.synchronize()
-            return SCSIResult(status: .good)
+            return try synchronize(range)
         case .persistentReserveIn(let action, let length):
             return SCSIResult(status: .good, data: Array(state.reservations.data(for: action).prefix(Int(length))))
         case .reportSupportedOperationCodes(let query, let length):
@@ -41,7 +40,7 @@ extension EmulatedLogicalUnit {
 
     private func read(_ range: SCSICommand.BlockRange, form: SCSICommand.TransferForm) throws -> SCSIResult {
         let span = try span(of: range, form: form)
-        try image.checkLength()
+        try image.check()
         do {
             return SCSIResult(status: .good, data: try image.read(at: span.offset, count: span.count))
         } catch {
@@ -57,13 +56,23 @@ extension EmulatedLogicalUnit {
         if isReadOnly { return SCSIResult(sense: SenseData(key: .dataProtect, code: .writeProtected)) }
         // Less data than the command announces never reaches the medium, not even in part.
         guard data.count == span.count else { throw form.countRefusal }
-        try image.checkLength()
+        try image.check()
         do {
             try image.write(data, at: span.offset)
             if forceUnitAccess { try image.synchronize() }
             return SCSIResult(status: .good)
         } catch {
-            return SCSIResult(sense: SenseData(key: .mediumError, code: .writeError, information: range.first))
+            return SCSIResult(writeFailure: error, at: range.first)
+        }
+    }
+
+    private func synchronize(_ range: SCSICommand.BlockRange) throws -> SCSIResult {
+        try image.check()
+        do {
+            try image.synchronize()
+            return SCSIResult(status: .good)
+        } catch {
+            return SCSIResult(writeFailure: error, at: range.first)
         }
     }
 

@@ -2,7 +2,7 @@ import ErrorCodes
 
 /// Why an image cannot serve as a disk.
 public enum EmulatedUnitError: Error, Sendable, Hashable {
-    /// There is no such file.
+    /// There is no such file, or there is none any more.
     case imageMissing(path: String)
     /// A folder, a pipe, a device: not a regular file.
     case notARegularFile(path: String)
@@ -14,6 +14,8 @@ public enum EmulatedUnitError: Error, Sendable, Hashable {
     case truncatedImage(path: String, octets: UInt64, blockSize: Int)
     /// The image's length is not the one it had when it became a disk.
     case imageResized(path: String, recorded: UInt64, actual: UInt64)
+    /// Another file took the image's place while it was in use.
+    case imageReplaced(path: String)
     /// The block size asked for is not the one the disk was made with.
     case blockSizeChanged(path: String, recorded: Int, requested: Int)
     /// A block size that is no power of two from 512 to 65536.
@@ -39,7 +41,7 @@ extension EmulatedUnitError: HRESULTConvertible {
         case .notARegularFile, .foreignImage: Win32Error(rawValue: 1785).hresult  // ERROR_UNRECOGNIZED_MEDIA
         case .imageUnreadable(let error), .stateUnavailable(let error): error.hresult
         case .truncatedImage, .imageResized: Win32Error.diskCorrupt.hresult
-        case .stateCorrupted, .stateReplaced: Win32Error.fileCorrupt.hresult
+        case .stateCorrupted, .stateReplaced, .imageReplaced: Win32Error.fileCorrupt.hresult
         case .stateVersion: Win32Error(rawValue: 1306).hresult  // ERROR_REVISION_MISMATCH
         case .blockSizeChanged, .invalidBlockSize, .invalidTargetPort: Win32Error.invalidParameter.hresult
         }
@@ -67,6 +69,7 @@ extension EmulatedUnitError: CustomStringConvertible {
             "\(path): the reservation state is damaged (\(reason)); remove the file once no node uses the disk"
         case .stateVersion(let path, let version): "\(path): written by a later version (format \(version))"
         case .stateReplaced(let path): "\(path): removed or replaced while in use"
+        case .imageReplaced(let path): "\(path): replaced while in use"
         }
     }
 }

@@ -11,6 +11,8 @@ final class ImageFile: Sendable {
     /// The mode counts for root too: an administrator who took the permission away meant it.
     let isReadOnly: Bool
     private let file: OpenFile
+    private let device: dev_t
+    private let inode: ino_t
 
     /// Opens an image.
     init(path name: String) throws(EmulatedUnitError) {
@@ -21,6 +23,7 @@ final class ImageFile: Sendable {
             guard status.st_mode & S_IFMT == S_IFREG else { throw EmulatedUnitError.notARegularFile(path: path) }
             file = opened.file
             length = UInt64(status.st_size)
+            (device, inode) = (status.st_dev, status.st_ino)
             isReadOnly = opened.isReadOnly || status.st_mode & 0o222 == 0
         } catch let error as FileError where error.number == EISDIR || error.number == ENXIO {
             throw .notARegularFile(path: path)
@@ -68,10 +71,20 @@ final class ImageFile: Sendable {
         return nil
     }
 
-    /// Throws where the image is no longer as long as it was.
-    func checkLength() throws {
-        let now = UInt64(try file.status().st_size)
-        if now != length { throw EmulatedUnitError.imageResized(path: path, recorded: length, actual: now) }
+    /// Throws where the path no longer leads to the file that is open, or the file is no longer as long as it was.
+    ///
+    /// Who opens the image anew, such as another node, would find another disk: what was written here would be lost. The
+    /// open file keeps its inode from being used again, so device and inode tell; one look at the path tells all of it.
+    func check() throws(EmulatedUnitError) {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            let error = FileError("stat", path)
+            throw error.number == ENOENT || error.number == ENOTDIR
+                ? .imageMissing(path: path) : .imageUnreadable(error)
+        }
+        guard status.st_dev == device, status.st_ino == inode else { throw .imageReplaced(path: path) }
+        let now = UInt64(status.st_size)
+        if now != length { throw .imageResized(path: path, recorded: length, actual: now) }
     }
 
     func read(at offset: UInt64, count: Int) throws(FileError) -> [UInt8] {

@@ -102,6 +102,14 @@ public enum SCSICommand: Sendable, Hashable {
         case preemptAndAbort = 5
         /// REGISTER AND IGNORE EXISTING KEY.
         case registerAndIgnoreExistingKey = 6
+
+        /// Whether it can make its sender the holder of the reservation.
+        var canTakeReservation: Bool {
+            switch self {
+            case .reserve, .preempt, .preemptAndAbort: true
+            case .register, .release, .clear, .registerAndIgnoreExistingKey: false
+            }
+        }
     }
 
     /// Which operation codes are asked about (SPC-3 table 175).
