@@ -87,6 +87,36 @@ struct VolumeFaultTests {
         Issue.record("a mount takes fewer reads")
     }
 
+    /// What dismounting still has to do can fail at every step, and each failure is told: first of the flushes, then of the
+    /// writes. The first budget that nothing exceeds ends the search, and is the only one that closes in silence.
+    @Test(arguments: [true, false]) func aFailureWhileDismountingIsTold(ofFlushes: Bool) throws {
+        for budget in 0..<100 {
+            let bench = try Workbench()
+            let device = FaultyDevice(bench.device)
+            let volume = try Volume.open(device, partition: bench.image.partition)
+            try volume.writeFile(path: "f", data: noise(100_000))
+            device.plan.withLock {
+                if ofFlushes { $0.flushes = budget } else { $0.writes = budget }
+                $0.failure = conflict
+            }
+            do throws(VolumeError) {
+                try volume.close()
+                let hasFailed = device.plan.withLock { $0.hasFailed }
+                #expect(!hasFailed, "after \(budget)")
+                // Where the files are safe already, dismounting flushes all the same.
+                #expect(budget >= (ofFlushes ? 1 : 0))
+                return
+            } catch {
+                #expect(error.hresult.rawValue == 0x8007_00AA, "after \(budget): \(error)")
+                // Nothing is left to close, and nothing reaches the disk any more.
+                let counted = device.plan.withLock { $0.counted }
+                try volume.close()
+                #expect(device.plan.withLock { $0.counted } == counted)
+            }
+        }
+        Issue.record("dismounting takes fewer steps")
+    }
+
     @Test func aLostDiskCanBeClosed() throws {
         let bench = try Workbench()
         for _ in 0..<20 {

@@ -176,6 +176,8 @@ final class FaultyDevice: BlockDevice {
         var flushes: Int?
         var failure: any Error = DeviceFailure(name: "planned")
         var counted = 0
+        /// Whether anything was made to fail.
+        var hasFailed = false
         /// What happens in front of a write.
         var beforeWrite: (@Sendable () -> Void)?
     }
@@ -192,28 +194,31 @@ final class FaultyDevice: BlockDevice {
     var isReadOnly: Bool { base.isReadOnly }
 
     func read(block: UInt64, count: Int) throws -> [UInt8] {
-        try plan.withLock { try spend(&$0.reads, $0.failure) }
+        try plan.withLock { plan in try spend(\.reads, &plan) }
         return try base.read(block: block, count: count)
     }
 
     func write(block: UInt64, _ data: [UInt8]) throws {
         plan.withLock { $0.beforeWrite }?()
         try plan.withLock { plan in
-            try spend(&plan.writes, plan.failure)
+            try spend(\.writes, &plan)
             plan.counted += 1
         }
         try base.write(block: block, data)
     }
 
     func flush() throws {
-        try plan.withLock { try spend(&$0.flushes, $0.failure) }
+        try plan.withLock { plan in try spend(\.flushes, &plan) }
         try base.flush()
     }
 
-    private func spend(_ budget: inout Int?, _ failure: any Error) throws {
-        guard let left = budget else { return }
-        if left == 0 { throw failure }
-        budget = left - 1
+    private func spend(_ budget: WritableKeyPath<Plan, Int?>, _ plan: inout Plan) throws {
+        guard let left = plan[keyPath: budget] else { return }
+        if left == 0 {
+            plan.hasFailed = true
+            throw plan.failure
+        }
+        plan[keyPath: budget] = left - 1
     }
 }
 

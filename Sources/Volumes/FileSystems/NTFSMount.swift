@@ -16,6 +16,7 @@ public struct VolumeLogEntry: Hashable, Sendable {
 final class NTFSMount {
     private let handle: OpaquePointer
     private let device: CallbackContext
+    private var isClosed = false
 
     var window: DeviceWindow { device.window }
 
@@ -78,8 +79,36 @@ final class NTFSMount {
     }
 
     deinit {
-        // Nobody is left to hear a failure; whoever wants to know calls `flush` first.
-        withExtendedLifetime(device) { _ = cntfs_close(handle) }
+        // Nobody is left to hear a failure; whoever wants to know calls `close` first.
+        if !isClosed { withExtendedLifetime(device) { _ = cntfs_close(handle) } }
+    }
+
+    /// Dismounts, with everything on stable storage; nothing may be called after it, whatever it throws.
+    ///
+    /// What dismounting writes comes after everything else is safe, and is made safe in turn.
+    func close() throws(VolumeError) {
+        var failure: VolumeError?
+        do throws(VolumeError) {
+            try flush()
+        } catch {
+            failure = error
+        }
+        isClosed = true
+        do throws(VolumeError) {
+            try perform(path: "") { cntfs_close(handle) }
+            try flushDevice()
+        } catch {
+            failure = failure ?? error
+        }
+        if let failure { throw failure }
+    }
+
+    private func flushDevice() throws(VolumeError) {
+        do {
+            try window.flush()
+        } catch {
+            throw .device(error)
+        }
     }
 
     var isDirty: Bool { cntfs_is_dirty(handle) }

@@ -187,13 +187,13 @@ public final class Volume: Sendable {
     /// Writes back what there is to write and dismounts. The volume is offline afterwards, whatever is thrown; closing it
     /// again does nothing.
     ///
-    /// - Throws: what the last flush says.
+    /// - Throws: what the disk says of the last writes, those of the dismounting included.
     public func close() throws(VolumeError) {
         try state.withLock { state throws(VolumeError) in
             guard case .mounted(let mount) = state else { return }
             state = .unavailable(.offline)
             if mount.window.isDetached { return }
-            try mount.flush()
+            try mount.close()
         }
     }
 
