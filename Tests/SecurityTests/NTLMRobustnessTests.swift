@@ -36,6 +36,19 @@ import Testing
         }
     }
 
+    /// Every attribute number there is, each once: what a client may send before anybody knows him takes as long as its length
+    /// says. (By its square, these would take minutes.)
+    @Test func aListOfEveryAttributeIsRead() throws {
+        var octets: [UInt8] = []
+        for number in 11...UInt16.max {
+            octets.appendLittleEndian(number)
+            octets.appendLittleEndian(UInt16(0))
+        }
+        let list = try AVPairs((octets + [0, 0, 0, 0])[...])
+        #expect(list.pairs.count == 65525)
+        #expect(throws: SecurityError.self) { try AVPairs((octets + octets.suffix(4) + [0, 0, 0, 0])[...]) }
+    }
+
     @Test func everyAlteredOctetIsRefused() async throws {
         let tokens = try await tokens()
         for index in tokens.authenticate.indices {

@@ -46,6 +46,8 @@ struct AVPairs: Sendable, Equatable {
     ///   or if the list is not closed.
     init(_ bytes: ArraySlice<UInt8>) throws(SecurityError) {
         var rest = bytes
+        // Looked up, not searched for: a client that nobody knows yet may name every number there is.
+        var seen: Set<Identifier> = []
         while true {
             guard rest.count >= 4 else { throw .malformedToken("AV_PAIR list at \(rest.startIndex): not closed") }
             let start = rest.startIndex
@@ -60,7 +62,7 @@ struct AVPairs: Sendable, Equatable {
                 guard length == 0 else { throw .malformedToken("AV_PAIR list at \(start): the end has a value") }
                 return
             }
-            guard self[identifier] == nil else {
+            guard seen.insert(identifier).inserted else {
                 throw .malformedToken("AV_PAIR \(identifier.rawValue) at \(start): a second one")
             }
             try Self.check(identifier, length: length, at: start)
