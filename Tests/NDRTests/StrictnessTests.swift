@@ -22,6 +22,27 @@ struct StrictnessTests {
         }
     }
 
+    /// Octets behind the last item: none unless they were announced, then so many and no more, whatever they hold.
+    @Test(arguments: [(0, 0, true), (1, 0, false), (3, 3, true), (4, 3, false), (0, 3, true)])
+    func endsWithTheLastItem(surplus: Int, allowance: Int, isTaken: Bool) throws {
+        var decoder = NDRDecoder([1, 0, 0, 0] + [UInt8](repeating: 0xEE, count: surplus))
+        #expect(decoder.paddingAllowance == 0)
+        decoder.paddingAllowance = allowance
+        #expect(try decoder.read(UInt32.self) == 1)
+        do throws(NDRError) {
+            try decoder.finish()
+            #expect(isTaken)
+        } catch {
+            #expect(!isTaken)
+            #expect(error.reason == .trailingOctets(surplus))
+            #expect(error.offset == 4)
+        }
+        // It never stands in for an item that is not there.
+        var empty = NDRDecoder([1, 0, 0])
+        empty.paddingAllowance = allowance
+        #expect(throws: NDRError.self) { try empty.read(UInt32.self) }
+    }
+
     @Test func maximumCountIsDictated() {
         #expect(
             reason(CONFORMANT.self, "01 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 05 00 00 00 00 00 00 00") == nil)
