@@ -16,6 +16,9 @@ public protocol SecurityContext: Sendable {
     /// Who is at the other end (acceptor), or who we are to the other end (initiator).
     var identity: ClientIdentity { get }
 
+    /// Whether the exchange of tokens agreed on what this level needs; a message at any other level can be neither made nor read.
+    func supports(_ level: AuthenticationLevel) -> Bool
+
     /// The number of octets that ``protect(_:body:level:)`` returns at this level; zero where a level carries no signature.
     func signatureLength(for level: AuthenticationLevel) -> Int
 

@@ -229,6 +229,19 @@ import Testing
         #expect(try association.see(Client.alter([Client.offer(3)])) == [.bindNak(.localLimitExceeded), .close])
     }
 
+    // test_spnego_privacy_bind_*: a context that cannot seal is no context at packet privacy.
+    @Test func refusesAContextThatCannotServeItsLevel() throws {
+        let signing = TestSecurityContext(highestLevel: .packetIntegrity)
+        for (level, isServed) in [(UInt8(5), true), (6, false)] {
+            var association = Association.bound()
+            _ = association.receive(Client.alter(callID: 4, token: Client.token(level: level)))
+            let answer = association.authenticated(1, result: .step(.complete(reply: nil, context: signing)))
+            let refusal = Seen.fault(.securityPackage, callID: 4, contextID: 0, notExecuted: true)
+            #expect(association.isAuthenticated == isServed)
+            if isServed { #expect(answer.count == 1) } else { #expect(try answer.seen() == [refusal, .close]) }
+        }
+    }
+
     // MARK: alter_context
 
     // test_no_auth_request_alter_pfc_*: multiplexing is a matter of the bind.

@@ -206,7 +206,8 @@ import Testing
             #expect(try association.see(Client.request(flags: .firstFragment)) == [])
             #expect(try association.see(BarePDU.encoded(type, callID: 2)) == [])
             #expect(try association.see(Client.request(flags: .lastFragment)).count == 1)
-            #expect(try association.see(BarePDU.encoded(type, callID: 2)) == [.cancel(2)])
+            #expect(
+                try association.see(BarePDU.encoded(type, callID: 2)) == [type == .cancel ? .cancel(2) : .abandon(2)])
             #expect(association.reply(to: 2, stub: [1]).isEmpty == (type == .orphaned))
         }
     }

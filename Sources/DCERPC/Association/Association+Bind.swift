@@ -225,7 +225,10 @@ extension Association {
             if case .auth3 = awaited.purpose { return refuse(awaited) }
             reply = token
         case .step(.complete(let token, let context)):
-            guard let level = MessageSecurity.level(of: trailer.level) else { return refuse(awaited) }
+            // What the level needs was not agreed on: better told now, as Windows does, than by the first call.
+            guard let level = MessageSecurity.level(of: trailer.level), context.supports(level) else {
+                return refuse(awaited)
+            }
             securityContexts[trailer.contextID] = .established(
                 MessageSecurity(
                     contextID: trailer.contextID, type: trailer.type, levelOctet: trailer.level, level: level,

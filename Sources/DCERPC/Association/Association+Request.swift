@@ -61,7 +61,7 @@ extension Association {
                 header.callID, contextID: fields.contextID, .protocolError,
                 .protocolViolation("a call identifier that is in use"))
         }
-        guard state == .bound, calls.count < limits.maximumCalls else {
+        guard state == .bound, load.calls < limits.maximumCalls else {
             return refuseRequest(header, fields, security: security.context, .serverTooBusy)
         }
         let isLast = header.flags.contains(.lastFragment)
@@ -206,13 +206,15 @@ extension Association {
             paddingAllowance = 3
         }
         statistics.callsIn &+= 1
-        calls[request.callID] = ActiveCall(contextID: request.contextID, security: request.security)
+        let serial = load.begin(octets: request.stub.count)
+        calls[request.callID] = ActiveCall(
+            serial: serial, contextID: request.contextID, security: request.security)
         actions.append(
             .dispatch(
                 IncomingCall(
-                    callID: request.callID, contextID: request.contextID, interface: context.interface,
-                    opnum: request.opnum, object: request.object, representation: request.representation,
-                    stub: request.stub, paddingAllowance: paddingAllowance,
+                    callID: request.callID, serial: serial, contextID: request.contextID,
+                    interface: context.interface, opnum: request.opnum, object: request.object,
+                    representation: request.representation, stub: request.stub, paddingAllowance: paddingAllowance,
                     identity: request.security?.context.identity,
                     authenticationLevel: request.security?.level ?? .none,
                     authenticationType: request.security?.type ?? .none)))

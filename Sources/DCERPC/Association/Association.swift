@@ -11,7 +11,8 @@ import Security
 /// - *draining*: calls in flight are finished, new ones refused → *closed*.
 /// - *closed*: nothing is taken and nothing comes out.
 ///
-/// While a token is with its acceptor, the association ``isPaused``: octets are kept, not looked at. What a violation of the
+/// While a token is with its acceptor, while the calls in flight have as many octets as they may, and while it is told to hold,
+/// the association ``isPaused``: octets are kept, not looked at, cancels among them. What a violation of the
 /// protocol is answered with follows Windows, as far as Samba's tests of it (`raw_protocol.py`) tell; where they do not, [C706]
 /// and [MS-RPCE] 3.3.3.5.
 public struct Association: Sendable {
@@ -33,6 +34,7 @@ public struct Association: Sendable {
 
     /// A call whose answer is awaited.
     struct ActiveCall {
+        let serial: UInt64
         let contextID: UInt16
         let security: MessageSecurity?
     }
@@ -60,6 +62,8 @@ public struct Association: Sendable {
     var securityContexts = SecurityContextTable()
     var partialRequest: PartialRequest?
     var calls: [UInt32: ActiveCall] = [:]
+    var load = CallLoad()
+    private var isHeld = false
     var highestCallID: UInt32 = 0
     var awaitedToken: AwaitedToken?
 
@@ -78,8 +82,11 @@ public struct Association: Sendable {
         maximumFragment = limits.maximumFragment
     }
 
-    /// Whether it waits for ``authenticated(_:result:)`` and the connection should not be read from.
-    public var isPaused: Bool { awaitedToken != nil }
+    /// Whether it waits for ``authenticated(_:result:)``, for the end of a call or for ``proceed()``, and the connection should
+    /// not be read from.
+    public var isPaused: Bool { awaitedToken != nil || isHeld || isLoaded }
+    /// Whether the calls in flight have as many octets as they may. Never without a call, whose end ends it.
+    private var isLoaded: Bool { load.calls > 0 && load.octets >= limits.maximumCallOctets }
     /// Whether a bind was accepted.
     public var isBound: Bool { state == .bound || state == .draining }
     /// Whether somebody has proved who he is on this connection.
@@ -104,10 +111,31 @@ public struct Association: Sendable {
         return takeActions()
     }
 
+    /// Looks at no further PDU until ``proceed()``.
+    public mutating func hold() {
+        isHeld = true
+    }
+
+    /// Goes on after ``hold()``.
+    public mutating func proceed() -> [AssociationAction] {
+        guard isHeld else { return [] }
+        isHeld = false
+        processFrames()
+        return takeActions()
+    }
+
+    /// Takes note that nothing is done any more for a call that was abandoned.
+    public mutating func ended(_ serial: UInt64) -> [AssociationAction] {
+        load.end(serial)
+        processFrames()
+        return takeActions()
+    }
+
     /// Answers a call with the stub of its response.
     public mutating func reply(to callID: UInt32, stub: [UInt8]) -> [AssociationAction] {
         // No such call: it was orphaned, or the connection has closed since.
         guard state != .closed, let call = calls.removeValue(forKey: callID) else { return [] }
+        load.end(call.serial)
         do throws(SecurityError) {
             let fragments = try Fragmenter.response(
                 callID: callID, contextID: call.contextID, stub: stub, maximumFragment: maximumFragment,
@@ -118,6 +146,7 @@ public struct Association: Sendable {
             // The key stream is lost: nothing that follows could be read by the client.
             close(.authenticationFailed)
         }
+        processFrames()
         closeIfDrained()
         return takeActions()
     }
@@ -125,8 +154,10 @@ public struct Association: Sendable {
     /// Answers a call with a fault.
     public mutating func fail(_ callID: UInt32, with fault: RPCFault) -> [AssociationAction] {
         guard state != .closed, let call = calls.removeValue(forKey: callID) else { return [] }
+        load.end(call.serial)
         let fault = fault.isSendable ? fault : .unspecified
         sendFault(callID: callID, contextID: call.contextID, fault, didNotExecute: fault.impliesNotExecuted)
+        processFrames()
         closeIfDrained()
         return takeActions()
     }
@@ -149,6 +180,7 @@ public struct Association: Sendable {
     public mutating func connectionClosed() {
         state = .closed
         calls = [:]
+        load = CallLoad()
         partialRequest = nil
         awaitedToken = nil
         actions = []
@@ -199,8 +231,9 @@ extension Association {
         case (.cancel, _):
             if calls[header.callID] != nil { actions.append(.cancel(callID: header.callID)) }
         case (.orphaned, _):
-            if calls.removeValue(forKey: header.callID) != nil {
-                actions.append(.cancel(callID: header.callID))
+            if let call = calls.removeValue(forKey: header.callID) {
+                // It weighs until it has ended, or orphans without number could be kept busy.
+                actions.append(.abandon(callID: header.callID, serial: call.serial))
                 closeIfDrained()
             }
         case (.response, _), (.fault, _), (.bindAck, _), (.bindNak, _), (.alterContextResponse, _), (.shutdown, _):

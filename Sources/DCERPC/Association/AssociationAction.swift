@@ -8,10 +8,13 @@ public enum AssociationAction: Sendable, Equatable {
     /// Give this token to the acceptor of the security context, making it first if there is none by that number, and come
     /// back with ``Association/authenticated(_:result:)``. Until then, the association takes no further PDU.
     case authenticate(contextID: UInt32, type: AuthenticationType, token: [UInt8])
-    /// Answer this call, and come back with ``Association/reply(to:stub:)`` or ``Association/fail(_:with:)``.
+    /// Answer this call, and come back with ``Association/reply(to:stub:)`` or ``Association/fail(_:with:)``; or, if it was
+    /// cancelled and has no answer, with ``Association/ended(_:)``.
     case dispatch(IncomingCall)
     /// Cancel what answers this call. An answer may still come.
     case cancel(callID: UInt32)
+    /// Cancel what answers this call, whose answer nobody wants: come back with ``Association/ended(_:)`` alone.
+    case abandon(callID: UInt32, serial: UInt64)
     /// Close the connection after what was sent has gone.
     case close(CloseReason)
 }
@@ -38,6 +41,8 @@ public enum CloseReason: Sendable, Hashable {
 public struct IncomingCall: Sendable, Equatable {
     /// The call's identifier on its connection.
     public let callID: UInt32
+    /// The call's number on its connection, which is never used again; identifiers may be.
+    public let serial: UInt64
     /// The presentation context.
     public let contextID: UInt16
     /// The interface as the server registered it.

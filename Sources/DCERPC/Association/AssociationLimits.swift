@@ -17,6 +17,11 @@ public struct AssociationLimits: Sendable, Hashable {
     public var maximumSecurityContexts: Int
     /// The calls in flight on one connection; further ones are answered with ``RPCFault/serverTooBusy``.
     public var maximumCalls: Int
+    /// The octets of the stubs of one connection's calls in flight. When the calls have as many or more, the connection is not
+    /// read from until one of them has ended: the client's sends wait, and nothing is refused. So a connection keeps less than
+    /// this and one ``maximumRequest`` besides, the request that is still arriving not counted; what the stubs are decoded to
+    /// takes about as much again.
+    public var maximumCallOctets: Int
 
     /// What every implementation must be able to receive; what is smaller in a bind is raised to it, as Windows does.
     public static let minimumFragment = 2048
@@ -24,7 +29,8 @@ public struct AssociationLimits: Sendable, Hashable {
     /// Makes limits; what is not named has its default.
     public init(
         maximumFragment: Int = 5840, maximumBind: Int = 0xFFFF, maximumRequest: Int = 4 << 20,
-        maximumPresentationContexts: Int = 1024, maximumSecurityContexts: Int = 256, maximumCalls: Int = 256
+        maximumPresentationContexts: Int = 1024, maximumSecurityContexts: Int = 256, maximumCalls: Int = 256,
+        maximumCallOctets: Int = 16 << 20
     ) {
         self.maximumFragment = min(max(maximumFragment, Self.minimumFragment), 0xFFF8) & ~7
         self.maximumBind = maximumBind
@@ -32,6 +38,7 @@ public struct AssociationLimits: Sendable, Hashable {
         self.maximumPresentationContexts = maximumPresentationContexts
         self.maximumSecurityContexts = maximumSecurityContexts
         self.maximumCalls = maximumCalls
+        self.maximumCallOctets = maximumCallOctets
     }
 
     /// The fragment size that both sides can live with, in both directions, as Windows chooses it: the least of all, a

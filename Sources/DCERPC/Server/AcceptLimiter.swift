@@ -1,20 +1,42 @@
+import Logging
 import NIOCore
 
-/// Stops accepting connections while there are as many as allowed; the next ones wait in the kernel's backlog.
+/// Stops accepting connections while there are as many as allowed, and for a while when the system has no descriptor left for
+/// another; the next ones wait in the kernel's backlog.
 final class AcceptLimiter: ChannelDuplexHandler {
     typealias InboundIn = any Channel
     typealias OutboundIn = any Channel
 
     private let limit: Int
+    private let pause: TimeAmount
+    private let logger: Logger
     private var count = 0
     private var isReadHeld = false
+    private var isPaused = false
 
-    init(limit: Int) {
+    init(limit: Int, pause: TimeAmount = .seconds(1), logger: Logger) {
         self.limit = limit
+        self.pause = pause
+        self.logger = logger
     }
 
     func read(context: ChannelHandlerContext) {
-        if count < limit { context.read() } else { isReadHeld = true }
+        if count < limit, !isPaused { context.read() } else { isReadHeld = true }
+    }
+
+    /// The connection that could not be accepted stays in the backlog, and the kernel would report it again at once.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if !isPaused {
+            isPaused = true
+            logger.warning(
+                "cannot accept connections", metadata: ["rpc.cause": "\(error)", "rpc.connections": "\(count)"])
+            let limiter = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+            context.eventLoop.scheduleTask(in: pause) {
+                let (limiter, context) = limiter.value
+                limiter.resume(context)
+            }
+        }
+        context.fireErrorCaught(error)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -32,7 +54,12 @@ final class AcceptLimiter: ChannelDuplexHandler {
 
     private func connectionClosed(_ context: ChannelHandlerContext) {
         count -= 1
-        guard isReadHeld, context.channel.isActive else { return }
+        resume(context)
+    }
+
+    private func resume(_ context: ChannelHandlerContext) {
+        isPaused = false
+        guard isReadHeld, count < limit, context.channel.isActive else { return }
         isReadHeld = false
         context.read()
     }

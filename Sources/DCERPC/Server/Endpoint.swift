@@ -13,15 +13,19 @@ final class Endpoint: Sendable {
     let principalNames: [AuthenticationType: String]
     let groups = AssociationGroups()
     let statistics = EndpointStatistics()
+    let budget: CallBudget
     let logger: Logger
 
     private let services: Mutex<[SyntaxIdentifier: any RPCService]>
-    private let connections = Mutex<[UInt64: any Channel]>([:])
+    private let connections = Mutex(Connections())
     /// Connections are numbered across all endpoints and servers of the process.
     private static let nextAssociation = Atomic<UInt64>(1)
 
-    init(index: Int, configuration: RPCEndpoint, server: RPCServerConfiguration, logger: Logger) {
+    init(
+        index: Int, configuration: RPCEndpoint, server: RPCServerConfiguration, budget: CallBudget, logger: Logger
+    ) {
         self.index = index
+        self.budget = budget
         self.configuration = configuration
         limits = server.limits
         providers = Dictionary(server.providers.map { ($0.authenticationType, $0) }) { first, _ in first }
@@ -55,18 +59,42 @@ final class Endpoint: Sendable {
 
     // MARK: Connections
 
+    private struct Connections {
+        var channels: [UInt64: any Channel] = [:]
+        /// Those whose clients have not authenticated themselves, the oldest first.
+        var strangers: [UInt64] = []
+    }
+
+    /// Adds a connection, of a stranger as yet; where there are too many of those, the oldest one has to go.
     func add(_ channel: any Channel) -> UInt64 {
         let number = Self.nextAssociation.wrappingAdd(1, ordering: .relaxed).oldValue
-        connections.withLock { $0[number] = channel }
+        let oldest = connections.withLock { connections -> (any Channel)? in
+            connections.channels[number] = channel
+            connections.strangers.append(number)
+            guard connections.strangers.count > limits.maximumUnauthenticatedConnections else { return nil }
+            return connections.channels[connections.strangers.removeFirst()]
+        }
+        if let oldest {
+            logger.notice("too many clients that are not authenticated: closing the oldest connection")
+            oldest.pipeline.fireUserInboundEventTriggered(ServerConnection.Drain())
+        }
         return number
     }
 
     func remove(_ number: UInt64) {
-        _ = connections.withLock { $0.removeValue(forKey: number) }
+        connections.withLock { connections in
+            connections.channels[number] = nil
+            connections.strangers.removeAll { $0 == number }
+        }
+    }
+
+    /// Takes note that a connection's client has proved who he is.
+    func authenticated(_ number: UInt64) {
+        connections.withLock { connections in connections.strangers.removeAll { $0 == number } }
     }
 
     var channels: [any Channel] {
-        connections.withLock { Array($0.values) }
+        connections.withLock { Array($0.channels.values) }
     }
 
     /// Takes a connection out of its association group; if it was the last, the services run down what they keep for it.

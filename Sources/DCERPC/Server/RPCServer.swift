@@ -35,8 +35,9 @@ public final class RPCServer: Sendable {
         self.configuration = configuration
         self.eventLoopGroup = eventLoopGroup
         self.logger = logger
+        let budget = CallBudget(configuration.limits.maximumCallOctets)
         endpoints = configuration.endpoints.enumerated().map {
-            Endpoint(index: $0, configuration: $1, server: configuration, logger: logger)
+            Endpoint(index: $0, configuration: $1, server: configuration, budget: budget, logger: logger)
         }
         executors = Dictionary(
             eventLoopGroup.makeIterator().map { (ObjectIdentifier($0), EventLoopTaskExecutor($0)) }
@@ -118,6 +119,7 @@ public final class RPCServer: Sendable {
     private func listen(_ endpoint: Endpoint) async throws -> any Channel {
         let executors = executors
         let limit = endpoint.limits.maximumConnections
+        let logger = logger
         return try await ServerBootstrap(group: eventLoopGroup)
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -125,7 +127,7 @@ public final class RPCServer: Sendable {
             .serverChannelOption(.maxMessagesPerRead, value: 1)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptLimiter(limit: limit))
+                    try channel.pipeline.syncOperations.addHandler(AcceptLimiter(limit: limit, logger: logger))
                 }
             }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)

@@ -23,6 +23,13 @@ public struct RPCServerLimits: Sendable, Hashable {
     public var association: AssociationLimits
     /// The connections of one endpoint. At the limit no more are accepted: the next ones wait in the kernel's backlog.
     public var maximumConnections: Int
+    /// How many of an endpoint's connections may be of clients who have not authenticated themselves, however busy they are.
+    /// One more, and the oldest of them is closed when its calls are answered: so strangers never keep out those who would
+    /// prove who they are. Three quarters of ``maximumConnections`` unless told.
+    public var maximumUnauthenticatedConnections: Int
+    /// The octets of the stubs of all calls in flight on all endpoints. When there are as many or more, no connection is read
+    /// from until some calls have ended. See ``AssociationLimits/maximumCallOctets`` for what is not counted.
+    public var maximumCallOctets: Int
     /// How long a connection may stay without authenticating itself while it is silent; one that has never been bound may
     /// not stay longer than this at all.
     public var unauthenticatedTime: Duration
@@ -30,10 +37,14 @@ public struct RPCServerLimits: Sendable, Hashable {
     /// Makes limits; what is not named has its default.
     public init(
         association: AssociationLimits = AssociationLimits(), maximumConnections: Int = 1024,
+        maximumUnauthenticatedConnections: Int? = nil, maximumCallOctets: Int = 256 << 20,
         unauthenticatedTime: Duration = .seconds(60)
     ) {
         self.association = association
         self.maximumConnections = max(1, maximumConnections)
+        self.maximumUnauthenticatedConnections = max(
+            1, maximumUnauthenticatedConnections ?? (self.maximumConnections - self.maximumConnections / 4))
+        self.maximumCallOctets = maximumCallOctets
         self.unauthenticatedTime = unauthenticatedTime
     }
 }

@@ -12,11 +12,6 @@ final class ServerConnection: ChannelDuplexHandler {
     /// Asks a connection to finish its calls and close.
     struct Drain: Sendable {}
 
-    private struct Running {
-        let serial: UInt64
-        let task: Task<Void, Never>
-    }
-
     /// What is known once the connection is active.
     private struct Active {
         let context: ChannelHandlerContext
@@ -30,8 +25,9 @@ final class ServerConnection: ChannelDuplexHandler {
     private var association: Association
     private var active: Active?
     private var acceptors: [UInt32: any SecurityAcceptor] = [:]
-    private var running: [UInt32: Running] = [:]
-    private var nextSerial: UInt64 = 0
+    /// By the calls' serial numbers: an orphaned call's identifier may be in use again.
+    private var running: [UInt64: Task<Void, Never>] = [:]
+    private var serials: [UInt32: UInt64] = [:]
     private var reported = AssociationStatistics()
     private var logger: Logger
 
@@ -70,10 +66,14 @@ final class ServerConnection: ChannelDuplexHandler {
         let group = association.group
         reportStatistics()
         association.connectionClosed()
-        for call in running.values { call.task.cancel() }
+        for task in running.values { task.cancel() }
         running = [:]
+        serials = [:]
         acceptors = [:]
-        if let active { endpoint.remove(active.number) }
+        if let active {
+            endpoint.remove(active.number)
+            endpoint.budget.forget(active.number)
+        }
         active = nil
         endpoint.leaveGroup(group)
         logger.debug("disconnected")
@@ -117,6 +117,7 @@ final class ServerConnection: ChannelDuplexHandler {
         isReading = true
         lastActivity = .now()
         guard let octets = buffer.readBytes(length: buffer.readableBytes) else { return }
+        holdIfNeeded(context)
         perform(association.receive(octets))
     }
 
@@ -127,8 +128,10 @@ final class ServerConnection: ChannelDuplexHandler {
         context.fireChannelReadComplete()
     }
 
-    /// Reading waits while a token is with its acceptor, and while the client does not take its answers.
+    /// Reading waits while a token is with its acceptor, while the calls in flight, this connection's or all, have as many
+    /// octets as they may, and while the client does not take its answers.
     func read(context: ChannelHandlerContext) {
+        holdIfNeeded(context)
         if association.isPaused || !context.channel.isWritable {
             isReadHeld = true
         } else {
@@ -145,6 +148,21 @@ final class ServerConnection: ChannelDuplexHandler {
         guard isReadHeld, !association.isPaused, context.channel.isWritable else { return }
         isReadHeld = false
         context.read()
+    }
+
+    /// Holds the association while the server's budget is used up.
+    private func holdIfNeeded(_ context: ChannelHandlerContext) {
+        guard endpoint.budget.isUsedUp, let active else { return }
+        let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let eventLoop = context.eventLoop
+        if endpoint.budget.mustWait(active.number, { eventLoop.execute { connection.value.proceed() } }) {
+            association.hold()
+        }
+    }
+
+    private func proceed() {
+        perform(association.proceed())
+        if let active { resumeReading(active.context) }
     }
 
     private func flushIfHeld() {
@@ -172,7 +190,10 @@ final class ServerConnection: ChannelDuplexHandler {
             case .authenticate(let contextID, let type, let token):
                 authenticate(contextID, type, token, active)
             case .cancel(let callID):
-                running[callID]?.task.cancel()
+                if let serial = serials[callID] { running[serial]?.cancel() }
+            case .abandon(let callID, let serial):
+                serials[callID] = nil
+                running[serial]?.cancel()
             case .close(let reason):
                 logger.debug("closed", metadata: ["rpc.reason": "\(reason)"])
                 return closeAfterOutput(active)
@@ -205,28 +226,36 @@ final class ServerConnection: ChannelDuplexHandler {
             authenticationType: call.authenticationType, associationGroup: association.group,
             association: active.number, localAddress: active.localAddress, remoteAddress: active.remoteAddress,
             object: call.object, interface: call.interface, contextID: call.contextID, callID: call.callID)
-        nextSerial += 1
-        let serial = nextSerial
+        let serial = call.serial
+        let octets = call.stub.count
+        let budget = endpoint.budget
+        budget.take(octets)
         let connection = NIOLoopBound(self, eventLoop: active.context.eventLoop)
         let eventLoop = active.context.eventLoop
         // The task is this connection's: it is cancelled when the connection closes, and one by one on the client's wish,
         // which a child task of a group could not be.
-        running[call.callID] = Running(
-            serial: serial,
-            task: Task(executorPreference: executor) { [logger] in
-                let outcome = await CallRunner.run(call, by: service, context: context, logger: logger)
-                eventLoop.runSoon { connection.value.finish(call.callID, serial, outcome) }
-            })
+        serials[call.callID] = serial
+        running[serial] = Task(executorPreference: executor) { [logger] in
+            let outcome = await CallRunner.run(call, by: service, context: context, logger: logger)
+            // Whatever has become of the connection.
+            budget.giveBack(octets)
+            eventLoop.runSoon { connection.value.finish(call.callID, serial, outcome) }
+        }
     }
 
     private func finish(_ callID: UInt32, _ serial: UInt64, _ outcome: CallRunner.Outcome) {
-        // An orphaned call's identifier may be in use again: the answer of the old one is nobody's.
-        guard running[callID]?.serial == serial else { return }
-        running[callID] = nil
-        switch outcome {
-        case .reply(let stub): perform(association.reply(to: callID, stub: stub))
-        case .fault(let fault): perform(association.fail(callID, with: fault))
+        guard running.removeValue(forKey: serial) != nil else { return }
+        if serials[callID] == serial {
+            serials[callID] = nil
+            switch outcome {
+            case .reply(let stub): perform(association.reply(to: callID, stub: stub))
+            case .fault(let fault): perform(association.fail(callID, with: fault))
+            }
+        } else {
+            // Orphaned: the answer is nobody's.
+            perform(association.ended(serial))
         }
+        if let active { resumeReading(active.context) }
     }
 
     private func authenticate(
@@ -255,6 +284,7 @@ final class ServerConnection: ChannelDuplexHandler {
         // An acceptor whose exchange is over is of no use any more.
         if case .step(.continueNeeded) = result {} else { acceptors[contextID] = nil }
         perform(association.authenticated(contextID, result: result))
+        if association.isAuthenticated { endpoint.authenticated(active.number) }
         if self.active != nil { resumeReading(active.context) }
     }
 }

@@ -48,6 +48,15 @@ public final class NTLMSecurityContext: SecurityContext {
             try MessageStream(sessionKey: sessionKey, direction: isClient ? .serverToClient : .clientToServer))
     }
 
+    /// Signing and sealing are flags of the exchange ([MS-NLMP] 2.2.2.5, D and E).
+    public func supports(_ level: AuthenticationLevel) -> Bool {
+        switch level {
+        case .none, .connect: true
+        case .call, .packet, .packetIntegrity: canSign
+        case .packetPrivacy: canSeal
+        }
+    }
+
     /// 16 from ``AuthenticationLevel/call`` upwards, which [MS-RPCE] promotes to packet level; below there is nothing to sign.
     public func signatureLength(for level: AuthenticationLevel) -> Int {
         switch level {
@@ -86,14 +95,8 @@ public final class NTLMSecurityContext: SecurityContext {
 
     /// Whether a level signs at all; throws if it does, but the exchange did not agree on that.
     private func isProtected(_ level: AuthenticationLevel) throws(SecurityError) -> Bool {
-        switch level {
-        case .none, .connect: return false
-        case .call, .packet, .packetIntegrity:
-            guard canSign else { throw .unsupportedLevel(level) }
-        case .packetPrivacy:
-            guard canSeal else { throw .unsupportedLevel(level) }
-        }
-        return true
+        guard supports(level) else { throw .unsupportedLevel(level) }
+        return level > .connect
     }
 }
 

@@ -69,6 +69,7 @@ enum Seen: Equatable {
     case authenticate(UInt32, [UInt8])
     case dispatch(callID: UInt32, opnum: UInt16, stub: [UInt8])
     case cancel(UInt32)
+    case abandon(UInt32)
     case close
 
     init(_ action: AssociationAction) throws {
@@ -77,6 +78,7 @@ enum Seen: Equatable {
         case .authenticate(let id, _, let token): self = .authenticate(id, token)
         case .dispatch(let call): self = .dispatch(callID: call.callID, opnum: call.opnum, stub: call.stub)
         case .cancel(let id): self = .cancel(id)
+        case .abandon(let id, _): self = .abandon(id)
         case .close: self = .close
         }
     }

@@ -38,11 +38,15 @@ final class TestSecurityContext: SecurityContext {
 
     let identity = ClientIdentity(domain: "DOMAIN", user: "user", sid: "S-1-5-21-1-2-3-1000", isAdministrator: true)
     let key: UInt8
+    let highestLevel: AuthenticationLevel
     private let numbers = Mutex(Numbers())
 
-    init(key: UInt8 = 0x5A) {
+    init(key: UInt8 = 0x5A, highestLevel: AuthenticationLevel = .packetPrivacy) {
         self.key = key
+        self.highestLevel = highestLevel
     }
+
+    func supports(_ level: AuthenticationLevel) -> Bool { level <= highestLevel }
 
     func signatureLength(for level: AuthenticationLevel) -> Int { level > .connect ? 16 : 0 }
 
