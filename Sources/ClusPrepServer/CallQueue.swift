@@ -32,6 +32,21 @@ actor CallQueue {
         }
         let next = waiting[head]
         head += 1
+        // Where somebody always waits, those who have had their turn would pile up in front.
+        if head >= 64, head * 2 > waiting.count {
+            waiting.removeFirst(head)
+            head = 0
+        }
         next.resume()
+    }
+
+    /// Whether a body is running or waits to.
+    var isOccupied: Bool {
+        isBusy
+    }
+
+    /// The places kept for those who wait and those who did, for tests.
+    var places: Int {
+        waiting.count
     }
 }

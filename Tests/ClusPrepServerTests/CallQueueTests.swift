@@ -40,4 +40,23 @@ struct CallQueueTests {
         }
         #expect(await queue.run { 7 } == 7)
     }
+
+    /// A queue that is never empty keeps the places of those who wait, not of all who ever waited.
+    @Test
+    func placesAreGivenBack() async {
+        let queue = CallQueue()
+        let most = await withTaskGroup(of: Int.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    var most = 0
+                    for _ in 0..<500 {
+                        most = max(most, await queue.run { await queue.places })
+                    }
+                    return most
+                }
+            }
+            return await group.reduce(0, max)
+        }
+        #expect(most < 200)
+    }
 }
