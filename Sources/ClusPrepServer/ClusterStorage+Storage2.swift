@@ -15,11 +15,11 @@ extension ClusterStorage: IClusterStorage2Server {
         try await ordered(.CprepDiskRawRead) { object in
             let disk = try object.disk(request.DiskId.name, for: .CprepDiskRawRead)
             guard request.cbData <= Self.sectorSize else { throw Win32Error.readFault }
-            let (octets, latency) = try await timed { try await disk.read(sector: request.ulSector) }
+            let (octets, time) = try await disk.read(sector: request.ulSector)
             var response = IClusterStorage2.CprepDiskRawRead.Response(returnValue: .ok, for: request)
             response.pbData = Array(octets.prefix(Int(request.cbData)))
             response.pcbDataRead = request.cbData
-            response.ulLatency = latency
+            response.ulLatency = time.milliseconds
             return response
         }
     }
@@ -32,10 +32,10 @@ extension ClusterStorage: IClusterStorage2Server {
             let disk = try object.disk(request.DiskId.name, for: .CprepDiskRawWrite)
             guard request.cbData <= Self.sectorSize else { throw Win32Error.writeFault }
             let sector = request.pbData + [UInt8](repeating: 0, count: Self.sectorSize - request.pbData.count)
-            let (_, latency) = try await timed { try await disk.write(sector: request.ulSector, sector) }
+            let time = try await disk.write(sector: request.ulSector, sector, by: object.holder)
             var response = IClusterStorage2.CprepDiskRawWrite.Response(returnValue: .ok, for: request)
             response.pcbDataWritten = UInt32(Self.sectorSize)
-            response.ulLatency = latency
+            response.ulLatency = time.milliseconds
             return response
         }
     }
@@ -197,7 +197,7 @@ extension ClusterStorage: IClusterStorage2Server {
         _ request: IClusterStorage2.CprepDiskIsOnline.Request, context: CallContext
     ) async throws -> IClusterStorage2.CprepDiskIsOnline.Response {
         try await ordered(.CprepDiskIsOnline) { object in
-            try object.isOnline(request.DiskId.name)
+            try await object.isOnline(request.DiskId.name)
             return IClusterStorage2.CprepDiskIsOnline.Response(returnValue: .ok, for: request)
         }
     }
@@ -222,11 +222,10 @@ extension Win32Error {
     static let wrongDisk = Win32Error(rawValue: 34)
 }
 
-/// Runs the body and measures it in milliseconds, the specification's Latency Time Source (3.2.1).
-private func timed<T>(_ body: () async throws -> T) async throws -> (T, UInt32) {
-    let clock = ContinuousClock()
-    let start = clock.now
-    let value = try await body()
-    let (seconds, attoseconds) = (clock.now - start).components
-    return (value, UInt32(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000))
+extension Duration {
+    /// In the unit of the specification's Latency Time Source (3.2.1).
+    fileprivate var milliseconds: UInt32 {
+        let (seconds, attoseconds) = components
+        return UInt32(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+    }
 }

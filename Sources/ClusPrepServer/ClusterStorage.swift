@@ -40,6 +40,9 @@ public actor ClusterStorage: COMObject {
     var state = StorageState()
     /// The disks whose identity another disk of the list had, too.
     private var collisions: Set<Int> = []
+    /// What this object has a part in, by disk. It may have lost it without having heard of it yet.
+    private var tenures: [Int: NodeDisk.Tenure] = [:]
+    private var isReleased = false
     private let queue = CallQueue()
 
     /// An object in its initial state (3.2.3).
@@ -60,19 +63,29 @@ public actor ClusterStorage: COMObject {
     /// Takes the disks offline, stops their defence and gives up their reservations: a client that stops half way through
     /// anything leaves no owner, no lock and no open volume behind.
     public func released() async {
+        // What still waits, or comes from a connection that closes, does nothing any more.
+        isReleased = true
         await queue.run { await self.giveUpEverything() }
     }
 
+    /// Goes by what was won, not by ``state``: whether that was lost since, the disk knows better.
     private func giveUpEverything() async {
-        for (number, disk) in environment.disks.enumerated() where number < state.disks.count {
-            guard state.disks[number].ownership == .ownedByThisServer else { continue }
-            do {
-                try await disk.stopDefense(holder)
-            } catch {
-                logger.warning("giving up disk \(number) of a released object: \(error)")
+        let (holder, logger) = (holder, logger)
+        await withDiscardingTaskGroup { group in
+            for number in tenures.keys {
+                let disk = environment.disks[number]
+                // Each by itself: a disk that does not answer does not keep the others.
+                group.addTask {
+                    do {
+                        try await disk.stopDefense(holder)
+                    } catch {
+                        logger.warning("giving up disk \(number) of a released object: \(error)")
+                    }
+                }
             }
-            state.didStopDefense(number)
         }
+        for number in tenures.keys { state.didStopDefense(number) }
+        tenures = [:]
     }
 
     /// Runs a call when those before it are done.
@@ -83,7 +96,7 @@ public actor ClusterStorage: COMObject {
         _ method: StorageMethod, _ body: @Sendable (isolated ClusterStorage) async throws -> T
     ) async throws -> T {
         do {
-            return try await queue.run { try await body(self) }
+            return try await queue.run { try await self.unlessReleased(body) }
         } catch let error as any HRESULTConvertible {
             logger.debug("\(method) answers \(error.hresult): \(error)")
             throw error
@@ -95,12 +108,21 @@ public actor ClusterStorage: COMObject {
         }
     }
 
-    /// The disk was lost to another node.
-    private func didLose(_ number: Int) async {
-        await queue.run { await self.noteLoss(number) }
+    private func unlessReleased<T: Sendable>(
+        _ body: @Sendable (isolated ClusterStorage) async throws -> T
+    ) async throws -> T {
+        guard !isReleased else { throw Win32Error.invalidState }
+        return try await body(self)
     }
 
-    private func noteLoss(_ number: Int) {
+    /// The disk was lost to another node.
+    func didLose(_ number: Int, _ tenure: NodeDisk.Tenure) async {
+        await queue.run { await self.noteLoss(number, tenure) }
+    }
+
+    private func noteLoss(_ number: Int, _ tenure: NodeDisk.Tenure) {
+        // The news may have waited while the disk was given up or won anew.
+        guard tenures[number] == tenure else { return }
         state.didLoseOwnership(number)
     }
 
@@ -141,9 +163,15 @@ public actor ClusterStorage: COMObject {
 
     func arbitrate(_ name: StorageState.DiskName) async throws {
         let number = try state.admit(.CprepDiskPRArbitrate, disk: name)
-        if state.disks[number].ownership == .ownedByThisServer { return }
         do {
-            try await environment.disks[number].arbitrate(holder) { [weak self] in await self?.didLose(number) }
+            // Asked also where this object thinks that it owns the disk: it may have been lost meanwhile.
+            let tenure = try await environment.disks[number].arbitrate(holder) { [weak self] tenure in
+                await self?.didLose(number, tenure)
+            }
+            // What was online under a tenure before this one went offline with it.
+            if let earlier = tenures.updateValue(tenure, forKey: number), earlier != tenure {
+                state.didTakeOffline(number)
+            }
             state.didArbitrate(number, won: true)
         } catch {
             state.didArbitrate(number, won: false)
@@ -153,7 +181,6 @@ public actor ClusterStorage: COMObject {
 
     func bringOnline(_ name: StorageState.DiskName) async throws -> UInt32 {
         let number = try state.admit(.CprepDiskOnline, disk: name)
-        if let partitions = state.disks[number].onlinePartitions { return partitions }
         let partitions = try await environment.disks[number].online(holder)
         state.didBringOnline(number, partitions: partitions)
         return partitions
@@ -168,12 +195,21 @@ public actor ClusterStorage: COMObject {
     func stopDefense(_ name: StorageState.DiskName) async throws {
         let number = try state.admit(.CprepDiskStopDefense, disk: name)
         state.didStopDefense(number)
+        defer { tenures[number] = nil }
         try await environment.disks[number].stopDefense(holder)
     }
 
-    func isOnline(_ name: StorageState.DiskName) throws {
+    func isOnline(_ name: StorageState.DiskName) async throws {
         let number = try state.admit(.CprepDiskIsOnline, disk: name)
         guard state.disks[number].isOnline else { throw Win32Error.notReady }
+        guard await stillOnline(number) else { throw Win32Error.notReady }
+    }
+
+    /// Asks the disk, whose volumes go offline for all when a write to one of them fails.
+    private func stillOnline(_ number: Int) async -> Bool {
+        if await environment.disks[number].isOnline(holder) { return true }
+        state.didTakeOffline(number)
+        return false
     }
 
     /// The disk behind a name, if the method may have it.
@@ -188,6 +224,11 @@ public actor ClusterStorage: COMObject {
     ) async throws -> T {
         let number = try state.admit(method, disk: name)
         let index = try state.partition(partition, ofDisk: number)
-        return try await environment.disks[number].withVolume(index, holder) { try body(VolumeFiles($0)) }
+        do {
+            return try await environment.disks[number].withVolume(index, holder) { try body(VolumeFiles($0)) }
+        } catch {
+            _ = await stillOnline(number)
+            throw error
+        }
     }
 }

@@ -68,6 +68,13 @@ public struct DiskDescription: Sendable, Equatable {
             number: number, path: path, identity: .init(), flags: [.missing, .unreadable], product: "", problem: cause)
     }
 
+    /// A disk that has been given a command and says nothing.
+    static func silent(number: UInt32, path: String) -> DiskDescription {
+        DiskDescription(
+            number: number, path: path, identity: .init(), flags: [.missing, .unreadable, .failingIO], product: "",
+            problem: "the disk does not answer")
+    }
+
     /// Looks at a disk. Blocking.
     static func of(_ disk: Disk, number: UInt32, path: String) -> DiskDescription {
         var description = DiskDescription(

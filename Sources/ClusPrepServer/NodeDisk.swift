@@ -21,6 +21,19 @@ public actor NodeDisk {
         }
     }
 
+    /// One time of owning the disk, from an arbitration that was won to the end or the loss of it: tells late news of an old
+    /// loss from that of a new one.
+    public struct Tenure: Hashable, Sendable {
+        private let number: UInt64
+
+        static func new() -> Tenure {
+            Tenure(number: .random(in: 0 ... .max))
+        }
+    }
+
+    /// Hears that the tenure has ended without anybody here having ended it.
+    public typealias LossListener = @Sendable (Tenure) async -> Void
+
     /// What all disks of a node have in common.
     public struct Environment: Sendable {
         /// Makes a disk's command path; called again at the next preparation where it failed before.
@@ -30,6 +43,12 @@ public actor NodeDisk {
             @Sendable (_ disk: Disk, _ lost: @escaping @Sendable (OwnershipLoss) -> Void) -> DiskOwnership
         /// Where commands block.
         public var executor: BlockingExecutor
+        /// What the waiting goes by.
+        public var clock: any Clock<Duration> = ContinuousClock()
+        /// How long a disk may take to be described before it counts as one that does not answer.
+        public var patience = Duration.seconds(5)
+        /// How long to wait before a registration that could not be taken off the disk is tried again.
+        public var retryInterval = Duration.seconds(3)
         /// Hears what happens to disks.
         public var logger: Logger
 
@@ -52,24 +71,32 @@ public actor NodeDisk {
     /// Where its image is.
     public nonisolated let path: String
 
-    private let environment: Environment
-    private let logger: Logger
+    let environment: Environment
+    let logger: Logger
     /// Commands, mounting and files.
-    private let queue = CallQueue()
+    let queue = CallQueue()
     /// Arbitration and its end. A challenge takes seconds, in which the disk is there for everything else. Who waits here
     /// may wait in `queue` besides, never the other way round.
-    private let ownershipQueue = CallQueue()
-    private var disk: Disk?
-    private var ownership: DiskOwnership?
+    let ownershipQueue = CallQueue()
+    var disk: Disk?
+    var ownership: DiskOwnership?
     /// Who owns the disk, and what to call when it is lost.
-    private var owners: [Holder: @Sendable () async -> Void] = [:]
-    private var mounted: Mounted?
-    /// Tells one ownership from the next, so that late news of an old loss is not taken for a new one.
-    private var current: UInt64?
-    /// News of an ownership that has not been taken up yet.
-    private var earlyLosses: Set<UInt64> = []
+    var owners: [Holder: LossListener] = [:]
+    var mounted: Mounted?
+    /// The tenure of ``ownership``.
+    var tenure: Tenure?
+    /// News of tenures that have not been taken up yet.
+    var earlyLosses: Set<Tenure> = []
+    /// While this node challenges, its registration would let its writes through another's reservation (SPC-3 5.6.1, table 32:
+    /// Registrants Only).
+    var isChallenging = false
+    /// Whether this node's key may be on the disk although the node does not own it: from before a crash, until the first look;
+    /// and after a command that should have removed it and failed.
+    var mayBeRegistered = true
+    var withdrawal: Task<Void, Never>?
+    private var look: Task<DiskDescription, Never>?
 
-    private struct Mounted {
+    struct Mounted {
         let table: PartitionTable
         let volumes: [Volume]
         var holders: Set<Holder>
@@ -85,14 +112,36 @@ public actor NodeDisk {
         self.logger = logger
     }
 
+    deinit {
+        withdrawal?.cancel()
+    }
+
+    /// Whether a command, or an arbitration, is under way.
+    public var isBusy: Bool {
+        get async {
+            if await queue.isOccupied { return true }
+            return await ownershipQueue.isOccupied
+        }
+    }
+
     // MARK: Looking
 
     /// Looks at the disk: what it is, and which identity its partition table gives it. A disk that cannot be used is described
-    /// as such.
+    /// as such, and so is one that has not answered for ``Environment/patience``; its command goes on.
     public func describe() async -> DiskDescription {
-        let number = number
-        let path = path
+        // All who ask wait for one and the same look: a disk that never answers collects no more of them.
+        let look = look ?? Task { await self.describeAnew() }
+        self.look = look
+        let description = await firstValue(of: look, within: environment.patience, by: environment.clock)
+        return description ?? .silent(number: number, path: path)
+    }
+
+    private func describeAnew() async -> DiskDescription {
+        defer { look = nil }
+        let (number, path) = (number, path)
         do {
+            // Only to have a disk that has been broken opened anew; what is wrong with it, the description finds out.
+            do { try await blocking { disk in try disk.testUnitReady() } } catch is SCSIError {}
             return try await blocking { disk in DiskDescription.of(disk, number: number, path: path) }
         } catch {
             return .missing(number: number, path: path, cause: "\(error)")
@@ -116,222 +165,97 @@ public actor NodeDisk {
     }
 
     /// Reads a sector of 512 octets, whatever the disk's blocks are.
-    public func read(sector: UInt32) async throws -> [UInt8] {
+    ///
+    /// - Returns: the octets, and how long the disk took; waiting for other calls is not part of it.
+    public func read(sector: UInt32) async throws -> (octets: [UInt8], time: Duration) {
         try await blocking { disk in
             let place = SectorPlace(sector: sector, blockSize: disk.blockSize)
-            return Array(try disk.read(block: place.block, count: 1)[place.octets])
+            let (block, time) = try timed { try disk.read(block: place.block, count: 1) }
+            return (Array(block[place.octets]), time)
         }
     }
 
     /// Writes a sector of 512 octets; on stable storage when it returns.
-    public func write(sector: UInt32, _ octets: [UInt8]) async throws {
-        try await blocking { disk in
+    ///
+    /// To the disk, all holders on this node are one initiator. So it is here that a holder without a part in the ownership is kept
+    /// from writing while another holder owns the disk, and while the node's registration stands for a challenge.
+    ///
+    /// - Returns: how long the disk took; waiting for other calls is not part of it.
+    /// - Throws: a reservation conflict where another node, or another holder on this one, owns the disk or is arbitrating for it.
+    @discardableResult
+    public func write(sector: UInt32, _ octets: [UInt8], by holder: Holder) async throws -> Duration {
+        try await blocking(first: { try await self.admitWrite(by: holder) }) { disk in
             let place = SectorPlace(sector: sector, blockSize: disk.blockSize)
-            var block = octets
-            if disk.blockSize != SectorPlace.sectorSize {
-                block = try disk.read(block: place.block, count: 1)
-                block.replaceSubrange(place.octets, with: octets)
-            }
-            try disk.write(block: place.block, block)
-            try disk.flush()
-        }
-    }
-
-    // MARK: Owning
-
-    /// Arbitrates for the disk, or joins in the ownership that the node has.
-    ///
-    /// - Parameter lost: called when the reservation is gone; not after ``stopDefense(_:)``.
-    /// - Throws: what the arbitration says where another node owns the disk.
-    public func arbitrate(_ holder: Holder, lost: @escaping @Sendable () async -> Void) async throws {
-        try await ownershipQueue.run { try await self.becomeOwner(holder, lost) }
-    }
-
-    private func becomeOwner(_ holder: Holder, _ lost: @escaping @Sendable () async -> Void) async throws {
-        if ownership == nil {
-            let disk = try await opened()
-            let news = UInt64.random(in: 1 ... .max)
-            earlyLosses = []
-            let ownership = environment.makeOwnership(disk) { [weak self] loss in
-                // The defence has ended; nobody waits for this.
-                Task { await self?.didLose(news, loss) }
-            }
-            try await ownership.arbitrate()
-            // Lost before there was anybody to tell: as good as not won.
-            guard earlyLosses.isEmpty else { throw Win32Error.busy }
-            self.ownership = ownership
-            current = news
-        }
-        owners[holder] = lost
-    }
-
-    /// The holder's part in the ownership ends; with the last holder's, the defence and the reservation.
-    public func stopDefense(_ holder: Holder) async throws {
-        try await ownershipQueue.run { try await self.endOwnership(of: holder) }
-    }
-
-    private func endOwnership(of holder: Holder) async throws {
-        var failure: (any Error)?
-        do {
-            try await offline(holder)
-        } catch {
-            failure = error
-        }
-        if owners.removeValue(forKey: holder) != nil, owners.isEmpty, let ownership {
-            self.ownership = nil
-            current = nil
-            try await ownership.stopDefense()
-        }
-        if let failure { throw failure }
-    }
-
-    /// The reservation is somebody else's: nothing may be written any more, and an operation under way has to end. That is why
-    /// this does not wait in the queue.
-    private func didLose(_ news: UInt64, _ loss: OwnershipLoss) async {
-        guard news == current else {
-            earlyLosses.insert(news)
-            return
-        }
-        switch loss {
-        case .takenOver(let key):
-            logger.warning(
-                "another node took the disk (key \(key.map(\.description) ?? "unknown")); its volumes go offline")
-        case .unreachable:
-            logger.warning("the disk did not answer for so long that it may be another node's; its volumes go offline")
-        }
-        let volumes = mounted?.volumes ?? []
-        let listeners = owners.values
-        mounted = nil
-        ownership = nil
-        current = nil
-        owners = [:]
-        await abandon(volumes)
-        for listener in listeners { await listener() }
-    }
-
-    private func abandon(_ volumes: [Volume]) async {
-        // Cannot throw but for cancellation, and a cancelled task would leave the volumes as they are.
-        let executor = environment.executor
-        await Task.detached {
-            do {
-                try await executor.run { for volume in volumes { volume.abandon() } }
-            } catch {
-                for volume in volumes { volume.abandon() }
-            }
-        }.value
-    }
-
-    // MARK: Volumes
-
-    /// Brings the disk's volumes online, or joins in those that are.
-    ///
-    /// - Returns: the number of partitions.
-    /// - Throws: ERROR_INVALID_STATE unless the holder owns the disk; what the disk says otherwise.
-    public func online(_ holder: Holder) async throws -> UInt32 {
-        try await queue.run { try await self.mount(holder) }
-    }
-
-    private func mount(_ holder: Holder) async throws -> UInt32 {
-        guard owners[holder] != nil else { throw Win32Error.invalidState }
-        if mounted == nil {
-            let disk = try await opened()
-            let mounting = current
-            let logger = logger
-            let fresh = try await environment.executor.run {
-                let table = try PartitionTable.read(from: disk)
-                var volumes: [Volume] = []
-                do {
-                    for partition in table.partitions {
-                        volumes.append(
-                            try Volume.open(disk, partition: partition) { entry in
-                                logger.debug("ntfs-3g: \(entry)", metadata: ["partition": "\(partition.number)"])
-                            })
-                    }
-                } catch {
-                    // What was opened before has written nothing.
-                    for volume in volumes { volume.abandon() }
-                    throw error
+            return try timed {
+                var block = octets
+                if disk.blockSize != SectorPlace.sectorSize {
+                    block = try disk.read(block: place.block, count: 1)
+                    block.replaceSubrange(place.octets, with: octets)
                 }
-                return Mounted(table: table, volumes: volumes, holders: [])
-            }
-            for problem in fresh.table.problems { logger.warning("partition table: \(problem)") }
-            for volume in fresh.volumes {
-                guard let failure = volume.mountFailure, volume.fileSystem == .ntfs else { continue }
-                logger.warning("partition \(volume.partition.number) cannot be mounted: \(failure)")
-            }
-            guard mounting != nil, mounting == current else {
-                await abandon(fresh.volumes)
-                throw Win32Error.invalidState
-            }
-            mounted = fresh
+                try disk.write(block: place.block, block)
+                try disk.flush()
+            }.time
         }
-        mounted?.holders.insert(holder)
-        return UInt32(mounted?.volumes.count ?? 0)
-    }
-
-    /// Takes the volumes offline for the holder; dismounts them if nobody else on this node has them online.
-    ///
-    /// - Throws: what flushing says; the volumes are offline nevertheless.
-    public func offline(_ holder: Holder) async throws {
-        try await queue.run { try await self.dismount(holder) }
-    }
-
-    private func dismount(_ holder: Holder) async throws {
-        guard mounted?.holders.remove(holder) != nil, let leaving = mounted, leaving.holders.isEmpty else { return }
-        mounted = nil
-        guard let disk else { return }
-        try await Task.detached { [executor = environment.executor] in
-            try await executor.run {
-                var failure: (any Error)?
-                for volume in leaving.volumes {
-                    do {
-                        try volume.close()
-                    } catch {
-                        failure = failure ?? error
-                    }
-                }
-                if !disk.isReadOnly { try disk.flush() }
-                if let failure { throw failure }
-            }
-        }.value
-    }
-
-    /// Works on a volume that the holder has online.
-    ///
-    /// - Parameter partition: the index among the disk's partitions, from zero.
-    /// - Throws: ERROR_INVALID_STATE where the volumes went offline; what the body says otherwise.
-    public func withVolume<T: Sendable>(
-        _ partition: Int, _ holder: Holder, _ body: @escaping @Sendable (Volume) throws -> T
-    ) async throws -> T {
-        try await queue.run {
-            let volume = try await self.volume(partition, holder)
-            return try await self.environment.executor.run { try body(volume) }
-        }
-    }
-
-    private func volume(_ partition: Int, _ holder: Holder) throws -> Volume {
-        guard let mounted, mounted.holders.contains(holder) else { throw Win32Error.invalidState }
-        guard mounted.volumes.indices.contains(partition) else { throw Win32Error.fileNotFound }
-        return mounted.volumes[partition]
     }
 
     // MARK: Commands
 
-    private func blocking<T: Sendable>(_ body: @escaping @Sendable (Disk) throws -> T) async throws -> T {
-        try await queue.run {
-            let disk = try await self.opened()
-            return try await self.environment.executor.run { try body(disk) }
+    /// Runs the body where it may block, after the calls before it.
+    ///
+    /// - Parameter first: runs in the same turn, after the disk has been opened.
+    func blocking<T: Sendable>(
+        first: @escaping @Sendable () async throws -> Void = {}, _ body: @escaping @Sendable (Disk) throws -> T
+    ) async throws -> T {
+        try await queue.run { try await self.attempt(first, body) }
+    }
+
+    /// In a turn of the queue. A disk that is not ready, and that nobody here stands on, may have been put right by now: an image
+    /// restored, a damaged state file removed. Then it is another disk, which is opened anew.
+    private func attempt<T: Sendable>(
+        _ first: @Sendable () async throws -> Void, _ body: @escaping @Sendable (Disk) throws -> T
+    ) async throws -> T {
+        let known = disk != nil
+        let present = try await opened()
+        try await first()
+        do {
+            return try await environment.executor.run { try body(present) }
+        } catch SCSIError.checkCondition(let sense) where sense.key == .notReady && known && isUnused {
+            disk = nil
+            let fresh = try await opened()
+            try await first()
+            return try await environment.executor.run { try body(fresh) }
         }
     }
 
-    private func opened() async throws -> Disk {
+    /// Whether nothing rests on the disk as it was opened.
+    private var isUnused: Bool {
+        ownership == nil && mounted == nil && !isChallenging
+    }
+
+    /// In a turn of the queue.
+    func opened() async throws -> Disk {
         if let disk { return disk }
         let path = path
         let open = environment.open
         let disk = try await environment.executor.run { try open(path) }
         self.disk = disk
+        // Whatever ran under this node's identity before does not run any more.
+        mayBeRegistered = true
+        do {
+            try await withdrawRegistration()
+        } catch {
+            withdrawLater(because: error)
+        }
         return disk
     }
+}
+
+/// Runs the body and measures it.
+private func timed<T>(_ body: () throws -> T) rethrows -> (value: T, time: Duration) {
+    let clock = ContinuousClock()
+    let start = clock.now
+    let value = try body()
+    return (value, clock.now - start)
 }
 
 /// Where a sector of 512 octets is on a disk with larger blocks.

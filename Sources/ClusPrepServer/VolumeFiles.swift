@@ -15,14 +15,23 @@ struct VolumeFiles: Sendable {
     }
 
     func write(_ path: WideString, _ octets: [UInt8]) throws {
+        try checkFileSystem()
         try volume.writeFile(path: VolumePath(utf16: path.units), data: octets)
     }
 
     func verify(_ path: WideString, _ octets: [UInt8]) throws {
+        try checkFileSystem()
         try volume.verifyFile(path: VolumePath(utf16: path.units), data: octets)
     }
 
     func delete(_ path: WideString) throws {
+        try checkFileSystem()
         try volume.deleteFile(path: VolumePath(utf16: path.units))
+    }
+
+    /// "Verify that the volume contains a file system" comes before everything that can be wrong with the name (3.2.4.9 to
+    /// 3.2.4.11).
+    private func checkFileSystem() throws {
+        if let failure = volume.mountFailure { throw failure }
     }
 }

@@ -2,6 +2,7 @@ import ClusterProtocols
 import ErrorCodes
 import Foundation
 import NDR
+import Reservations
 import Testing
 import Volumes
 
@@ -170,6 +171,138 @@ struct ClusterStorageTests {
     }
 
     @Test
+    func newsOfAnEarlierLossChangeNothing() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let object = TestNode(name: "a").storage([images[0].path])
+            let disk = try await Self.online(object)
+            await object.didLose(0, .new())
+            try await Self.storage2(object) { client async throws in
+                #expect(try await client.cprepDiskIsOnline(.init(DiskId: disk)).returnValue == .ok)
+                #expect(try await client.cprepDiskOffline(.init(DiskId: disk)).returnValue == .ok)
+                #expect(try await client.cprepDiskStopDefense(.init(DiskId: disk)).returnValue == .ok)
+            }
+        }
+    }
+
+    /// Released, an object gives back also what it no longer believes to own, and wins nothing more.
+    @Test
+    func aReleasedObjectOwnsNothing() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let object = TestNode(name: "a").storage([images[0].path])
+            let disk = try await Self.online(object)
+            await object.forget(0)
+            await object.released()
+            #expect(try NodeDiskFaultTests.keys(images[0]) == [])
+            try await Self.storage2(object) { client async throws in
+                let late = try await client.cprepDiskPRArbitrate(.init(DiskId: disk))
+                #expect(late.returnValue.rawValue == 0x8007_139F)
+            }
+            #expect(try NodeDiskFaultTests.keys(images[0]) == [])
+        }
+    }
+
+    @Test
+    func aLostWriteTakesTheDiskOffline() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let node = TestNode(name: "a")
+            let object = node.storage([images[0].path])
+            let disk = try await Self.online(object)
+            try await Self.storage2(object) { client async throws in
+                let write = {
+                    try await client.cprepDiskWriteFileData(
+                        .init(DiskId: disk, ulPartition: 1, FileName: "a", cbDataIn: 1, DataIn: [1])
+                    ).returnValue
+                }
+                node.faults.fail(NodeDiskFaultTests.write)
+                #expect(try await write().isFailure)
+                node.faults.fail()
+                #expect(try await client.cprepDiskIsOnline(.init(DiskId: disk)).returnValue.rawValue == 0x8007_0015)
+                #expect(try await write().rawValue == 0x8007_139F)
+                #expect(try await client.cprepDiskOnline(.init(DiskId: disk)).returnValue == .ok)
+                #expect(try await write() == .ok)
+            }
+        }
+    }
+
+    /// The volume is looked at before the name (3.2.4.9 to 3.2.4.11).
+    @Test
+    func filesOnARawVolume() async throws {
+        try await withImages([.mbr]) { images async throws in
+            let node = TestNode(name: "a")
+            let start = try PartitionTable.read(
+                from: Disk(transport: EmulatedLogicalUnit(image: images[0].path, initiator: .node("observer")))
+            ).partitions[0].firstBlock
+            try await node.disk(images[0].path).write(
+                sector: UInt32(start), [UInt8](repeating: 0, count: 512), by: .new())
+            let object = node.storage([images[0].path])
+            let disk = try await Self.online(object)
+            try await Self.storage2(object) { client async throws in
+                for name: WideString in ["a:b", "", WideString(String(repeating: "x", count: 256))] {
+                    // ERROR_UNRECOGNIZED_VOLUME.
+                    let answers = try await [
+                        client.cprepDiskWriteFileData(.init(DiskId: disk, ulPartition: 1, FileName: name)).returnValue,
+                        client.cprepDiskVerifyFileData(.init(DiskId: disk, ulPartition: 1, FileName: name)).returnValue,
+                        client.cprepDiskDeleteFile(.init(DiskId: disk, ulPartition: 1, FileName: name)).returnValue,
+                    ]
+                    #expect(answers.allSatisfy { $0.rawValue == 0x8007_03ED })
+                }
+                let name = try await client.cprepDiskGetFSName(.init(DiskId: disk, Partition: 1))
+                #expect(name.FsName.wideString == "RAW")
+            }
+        }
+    }
+
+    /// Space that is reserved is a partition, but none that can be mapped to a volume (3.2.4).
+    @Test
+    func aPartitionWithoutAVolume() async throws {
+        try await withImages([.gpt]) { images async throws in
+            try Self.reserveFirstPartition(of: images[0])
+            let object = TestNode(name: "a").storage([images[0].path])
+            let disk = try await Self.online(object)
+            try await Self.storage2(object) { client async throws in
+                let answers = try await [
+                    client.cprepDiskGetFSName(.init(DiskId: disk, Partition: 1)).returnValue,
+                    client.cprepDiskDiskPartitionIsNtfs(.init(DiskId: disk, ulPartition: 1)).returnValue,
+                    client.cprepDiskDeleteFile(.init(DiskId: disk, ulPartition: 1, FileName: "a")).returnValue,
+                ]
+                #expect(answers.allSatisfy { $0.rawValue == 0x8007_0002 })
+            }
+        }
+    }
+
+    /// Gives the first entry of the primary GPT the type of Microsoft's reserved partition, and the table its checksums.
+    private static func reserveFirstPartition(of image: DiskImage) throws {
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: image.path))
+        defer { try? file.close() }
+        func octets(at offset: UInt64, _ count: Int) throws -> [UInt8] {
+            try file.seek(toOffset: offset)
+            return Array(try #require(try file.read(upToCount: count)))
+        }
+        func littleEndian(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+        // UEFI 2.10, 5.3.2 and 5.3.3: header in block 1, 92 octets; its own CRC at 16, that of the entries at 88.
+        var header = try octets(at: 512, 92)
+        let place = header[72..<80].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) } * 512
+        let length = Int(header[80]) * Int(header[84])
+        var entries = try octets(at: place, length)
+        let reserved: GUID = "e3c9e316-0b5c-4db8-817d-f92df00215ae"
+        entries.replaceSubrange(0..<16, with: reserved.littleEndianBytes)
+        header.replaceSubrange(88..<92, with: littleEndian(crc32(entries)))
+        header.replaceSubrange(16..<20, with: [0, 0, 0, 0])
+        header.replaceSubrange(16..<20, with: littleEndian(crc32(header)))
+        try file.seek(toOffset: place)
+        try file.write(contentsOf: Data(entries))
+        try file.seek(toOffset: 512)
+        try file.write(contentsOf: Data(header))
+    }
+
+    /// The CRC-32 of IEEE 802.3, bit by bit.
+    private static func crc32(_ octets: [UInt8]) -> UInt32 {
+        ~octets.reduce(~0) { crc, octet in
+            (0..<8).reduce(crc ^ UInt32(octet)) { crc, _ in crc >> 1 ^ (crc & 1 == 0 ? 0 : 0xEDB8_8320) }
+        }
+    }
+
+    @Test
     func methodsThatAreNotThereYet() async throws {
         let object = TestNode(name: "a").storage([])
         try await Self.storage2(object) { client async throws in
@@ -186,5 +319,12 @@ struct ClusterStorageTests {
             #expect(
                 answers.count - 1 == StorageMethod.allCases.filter { !$0.isStorage3 && !$0.isImplemented }.count)
         }
+    }
+}
+
+extension ClusterStorage {
+    /// As if the object had heard of a loss.
+    fileprivate func forget(_ number: Int) {
+        state.didLoseOwnership(number)
     }
 }

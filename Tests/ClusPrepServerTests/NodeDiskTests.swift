@@ -81,14 +81,14 @@ struct NodeDiskTests {
             let disk = TestNode(name: "a").disk(images[0].path)
             let sectors = try await disk.arbitrationSectors()
             let content = (0..<512).map { UInt8(truncatingIfNeeded: $0 &* 7) }
-            try await disk.write(sector: sectors.second, content)
-            #expect(try await disk.read(sector: sectors.second) == content)
-            #expect(try await disk.read(sector: sectors.first) == [UInt8](repeating: 0, count: 512))
+            try await disk.write(sector: sectors.second, content, by: .new())
+            #expect(try await disk.read(sector: sectors.second).octets == content)
+            #expect(try await disk.read(sector: sectors.first).octets == [UInt8](repeating: 0, count: 512))
             let end = UInt32(images[0].size / 512)
             #expect(await Self.code { _ = try await disk.read(sector: end - 1) } == 0)
             // ERROR_SECTOR_NOT_FOUND.
             #expect(await Self.code { _ = try await disk.read(sector: end) } == 0x8007_001B)
-            #expect(await Self.code { try await disk.write(sector: .max, content) } == 0x8007_001B)
+            #expect(await Self.code { try await disk.write(sector: .max, content, by: .new()) } == 0x8007_001B)
         }
     }
 
@@ -110,8 +110,8 @@ struct NodeDiskTests {
             let (disk, elsewhere) = (node.disk(images[0].path), other.disk(images[0].path))
             let (first, second) = (NodeDisk.Holder.new(), NodeDisk.Holder.new())
             #expect(await Self.code { _ = try await disk.online(first) } == Self.invalidState)
-            try await disk.arbitrate(first) {}
-            try await disk.arbitrate(second) {}
+            try await disk.arbitrate(first) { _ in }
+            try await disk.arbitrate(second) { _ in }
             #expect(try await disk.online(first) == 1)
             #expect(try await disk.online(second) == 1)
             try await disk.withVolume(0, first) { try $0.writeFile(path: "shared.txt", data: [1, 2, 3]) }
@@ -122,12 +122,12 @@ struct NodeDiskTests {
             try await disk.withVolume(0, second) { try $0.verifyFile(path: "shared.txt", data: [1, 2, 3]) }
             try await disk.stopDefense(first)
             #expect(
-                await Self.code { try await elsewhere.write(sector: 1, [UInt8](repeating: 0, count: 512)) }
+                await Self.code { try await elsewhere.write(sector: 1, [UInt8](repeating: 0, count: 512), by: .new()) }
                     == Self.busy, "still reserved for the other")
             // The last one's end is the disk's: dismounted and free.
             try await disk.stopDefense(second)
             let stranger = NodeDisk.Holder.new()
-            try await elsewhere.arbitrate(stranger) {}
+            try await elsewhere.arbitrate(stranger) { _ in }
             #expect(try await elsewhere.online(stranger) == 1)
             try await elsewhere.withVolume(0, stranger) { try $0.verifyFile(path: "shared.txt", data: [1, 2, 3]) }
             try await elsewhere.stopDefense(stranger)
@@ -141,14 +141,14 @@ struct NodeDiskTests {
             let (disk, elsewhere) = (silent.disk(images[0].path), challenger.disk(images[0].path))
             let (old, new) = (NodeDisk.Holder.new(), NodeDisk.Holder.new())
             let losses = Counter()
-            try await disk.arbitrate(old) { await losses.increment() }
+            try await disk.arbitrate(old) { _ in await losses.increment() }
             #expect(try await disk.online(old) == 1)
 
             // The challenger's clock goes on, the owner's stands still.
-            async let arbitration: Void = elsewhere.arbitrate(new) {}
+            async let arbitration = elsewhere.arbitrate(new) { _ in }
             await challenger.clock.sleepers(1)
             challenger.clock.advance(by: .seconds(7))
-            try await arbitration
+            _ = try await arbitration
             #expect(await losses.count == 0, "the owner has not looked yet")
 
             await silent.clock.sleepers(1)

@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import NDR
 import Reservations
+import Synchronization
 import Volumes
 
 @testable import ClusPrepServer
@@ -12,6 +13,8 @@ struct TestNode {
     let name: String
     let executor = BlockingExecutor(threads: 4)
     let clock = ManualClock()
+    /// What the disks do wrong; of all disks of this node.
+    let faults = Faults()
 
     /// Defence every 3 seconds, challenge 7, by the node's own clock.
     func disk(_ path: String, number: UInt32 = 0) -> NodeDisk {
@@ -19,14 +22,19 @@ struct TestNode {
     }
 
     var environment: NodeDisk.Environment {
-        let (name, executor, clock) = (name, executor, clock)
-        return NodeDisk.Environment(
-            open: { path in try Disk(transport: EmulatedLogicalUnit(image: path, initiator: .node(name))) },
+        let (name, executor, clock, faults) = (name, executor, clock, faults)
+        var environment = NodeDisk.Environment(
+            open: { path in
+                let unit = try EmulatedLogicalUnit(image: path, initiator: .node(name))
+                return try Disk(transport: FaultyTransport(unit: unit, faults: faults))
+            },
             makeOwnership: { disk, lost in
                 DiskOwnership(
                     disk: disk, key: .unique(nodeName: name), executor: executor, clock: clock, onLost: lost)
             },
             executor: executor, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        environment.clock = clock
+        return environment
     }
 
     func storage(_ paths: [String]) -> ClusterStorage {
@@ -34,6 +42,62 @@ struct TestNode {
             environment: .init(
                 disks: paths.enumerated().map { disk($1, number: UInt32($0)) }, majorVersion: 10, minorVersion: 0,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
+    }
+}
+
+/// What the commands that a test names are answered with.
+final class Faults: Sendable {
+    private let failing = Mutex<Set<UInt8>>([])
+    /// The commands that wait while the disk is to answer nothing; else nil.
+    private let silenced = Mutex<[DispatchSemaphore]?>(nil)
+
+    /// Commands with these operation codes end with a hardware error from now on.
+    func fail(_ operationCodes: UInt8...) {
+        failing.withLock { $0 = Set(operationCodes) }
+    }
+
+    /// Commands do not end from now on.
+    func fallSilent() {
+        silenced.withLock { $0 = [] }
+    }
+
+    /// Commands end again, those that wait included.
+    func speak() {
+        let waiting = silenced.withLock { silenced in
+            defer { silenced = nil }
+            return silenced ?? []
+        }
+        for semaphore in waiting { semaphore.signal() }
+    }
+
+    func waitWhileSilent() {
+        let turn = DispatchSemaphore(value: 0)
+        let waits = silenced.withLock { silenced in
+            silenced?.append(turn)
+            return silenced != nil
+        }
+        if waits { turn.wait() }
+    }
+
+    func isFailing(_ operationCode: UInt8?) -> Bool {
+        failing.withLock { failing in operationCode.map(failing.contains) ?? false }
+    }
+}
+
+/// A unit with faults.
+struct FaultyTransport: SCSITransport {
+    let unit: EmulatedLogicalUnit
+    let faults: Faults
+
+    var name: String { unit.name }
+
+    func execute(cdb: [UInt8], dataOut: [UInt8], dataInLength: Int) throws -> SCSIResult {
+        faults.waitWhileSilent()
+        if faults.isFailing(cdb.first) {
+            return SCSIResult(
+                status: .checkCondition, sense: SenseData(key: .hardwareError, code: .internalTargetFailure))
+        }
+        return unit.execute(cdb: cdb, dataOut: dataOut, dataInLength: dataInLength)
     }
 }
 

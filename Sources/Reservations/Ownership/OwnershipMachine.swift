@@ -21,8 +21,9 @@
 /// time and a handful of commands later. With several challengers the first PREEMPT wins: it removes the key that the others
 /// were about to preempt, which makes theirs a conflict, and its owner's next defence removes them.
 ///
-/// **What a challenger must not do.** During the challenge time its registration admits it to a registrants-only reservation. It must not
-/// write then, and nothing above ``DiskOwnership`` does, because it does not own the disk yet.
+/// **What a challenger must not do.** During the challenge time its registration admits it to a registrants-only reservation. It must
+/// not write then. The machine cannot see to that: whoever uses the same I_T nexus for writes of any kind has to hold them
+/// back from before ``DiskOwnership/arbitrate()`` until the disk is owned or the registration is gone.
 ///
 /// **An owner that was cleared.** CLEAR, or a target that lost power without APTPL, leaves no reservation and no
 /// registration. The owner registers and reserves again at its next look, and has lost only if another holds the reservation

@@ -1,0 +1,36 @@
+import Synchronization
+
+/// Waits for the task, but no longer than the limit; the task goes on.
+///
+/// - Returns: the task's value; nil where the limit was reached first.
+func firstValue<T: Sendable>(
+    of task: Task<T, Never>, within limit: Duration, by clock: any Clock<Duration>
+) async -> T? {
+    await withCheckedContinuation { continuation in
+        let answer = Answer(continuation)
+        let timer = Task {
+            try? await clock.sleep(for: limit)
+            answer.give(nil)
+        }
+        Task {
+            answer.give(await task.value)
+            timer.cancel()
+        }
+    }
+}
+
+/// A continuation that takes the first answer and no other.
+private final class Answer<T: Sendable>: Sendable {
+    private let continuation: Mutex<CheckedContinuation<T?, Never>?>
+
+    init(_ continuation: CheckedContinuation<T?, Never>) {
+        self.continuation = Mutex(continuation)
+    }
+
+    func give(_ value: T?) {
+        continuation.withLock { continuation in
+            defer { continuation = nil }
+            return continuation
+        }?.resume(returning: value)
+    }
+}

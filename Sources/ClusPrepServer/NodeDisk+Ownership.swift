@@ -1,0 +1,190 @@
+import ErrorCodes
+import Reservations
+
+extension NodeDisk {
+    /// Arbitrates for the disk, or joins in the ownership that the node has.
+    ///
+    /// - Parameter lost: called when the reservation is gone; not after ``stopDefense(_:)``.
+    /// - Returns: what ``lost`` will be called with.
+    /// - Throws: what the arbitration says where another node owns the disk.
+    @discardableResult
+    public func arbitrate(_ holder: Holder, lost: @escaping LossListener) async throws -> Tenure {
+        try await ownershipQueue.run { try await self.becomeOwner(holder, lost) }
+    }
+
+    private func becomeOwner(_ holder: Holder, _ lost: @escaping LossListener) async throws -> Tenure {
+        var tenure = try await confirmedTenure()
+        if tenure == nil { tenure = try await challenge() }
+        // Lost before there was anybody to tell: as good as not won.
+        guard let tenure, tenure == self.tenure else { throw Win32Error.busy }
+        owners[holder] = lost
+        return tenure
+    }
+
+    /// The tenure of the ownership that the node has, if the disk says so, too: what is known of it may be as old as a defence
+    /// interval.
+    private func confirmedTenure() async throws -> Tenure? {
+        guard let ownership, let tenure else { return nil }
+        let present = try await blocking { disk in try disk.readReservation().holder }
+        // The loss has been noticed meanwhile.
+        guard tenure == self.tenure else { return nil }
+        // No reservation at all is for the defence to put right.
+        if let present, present.key != ownership.key { throw DiskOwnershipError.ownedByAnother(present.key) }
+        return tenure
+    }
+
+    private func challenge() async throws -> Tenure {
+        _ = try await blocking { disk in try disk.testUnitReady() }
+        let disk = try await queue.run { try await self.beginChallenge() }
+        let news = Tenure.new()
+        earlyLosses = []
+        let fresh = environment.makeOwnership(disk) { [weak self] loss in
+            // The defence has ended; nobody waits for this.
+            Task { await self?.didLose(news, loss) }
+        }
+        do {
+            try await fresh.arbitrate()
+            guard !earlyLosses.contains(news) else {
+                try? await fresh.stopDefense()
+                throw Win32Error.busy
+            }
+        } catch {
+            isChallenging = false
+            await withdrawOrRetry()
+            throw error
+        }
+        ownership = fresh
+        tenure = news
+        isChallenging = false
+        return news
+    }
+
+    /// In a turn of the queue of its own: writes that were admitted before are over when the challenge registers, and those that
+    /// come after it are refused.
+    private func beginChallenge() async throws -> Disk {
+        let disk = try await opened()
+        isChallenging = true
+        mayBeRegistered = true
+        return disk
+    }
+
+    /// The holder's part in the ownership ends; with the last holder's, the defence and the reservation.
+    public func stopDefense(_ holder: Holder) async throws {
+        try await ownershipQueue.run { try await self.endOwnership(of: holder) }
+    }
+
+    /// Everybody's part in the ownership ends, because the node does.
+    public func giveUp() async {
+        guard !owners.isEmpty else { return }
+        await ownershipQueue.run {
+            for holder in await self.owners.keys {
+                do {
+                    try await self.endOwnership(of: holder)
+                } catch {
+                    self.logger.warning("giving the disk up: \(error)")
+                }
+            }
+        }
+    }
+
+    private func endOwnership(of holder: Holder) async throws {
+        var failure: (any Error)?
+        do {
+            try await offline(holder)
+        } catch {
+            failure = error
+        }
+        if owners.removeValue(forKey: holder) != nil, owners.isEmpty, let leaving = ownership {
+            ownership = nil
+            tenure = nil
+            do {
+                try await leaving.stopDefense()
+            } catch {
+                withdrawLater(because: error)
+                throw error
+            }
+            // Makes sure also where the disk was lost just before, and the command that ended that failed.
+            await withdrawOrRetry()
+        }
+        if let failure { throw failure }
+    }
+
+    /// The reservation is somebody else's: nothing may be written any more, and an operation under way has to end. That is why
+    /// this does not wait in the queue.
+    private func didLose(_ news: Tenure, _ loss: OwnershipLoss) async {
+        guard news == tenure else {
+            earlyLosses.insert(news)
+            return
+        }
+        switch loss {
+        case .takenOver(let key):
+            logger.warning(
+                "another node took the disk (key \(key.map(\.description) ?? "unknown")); its volumes go offline")
+        case .unreachable:
+            logger.warning("the disk did not answer for so long that it may be another node's; its volumes go offline")
+        }
+        let volumes = mounted?.volumes ?? []
+        let listeners = owners.values
+        mounted = nil
+        ownership = nil
+        tenure = nil
+        owners = [:]
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.abandon(volumes) }
+            // Each by itself: one that is busy with something else does not keep the others from learning it.
+            for listener in listeners { group.addTask { await listener(news) } }
+        }
+        await withdrawOrRetry()
+    }
+
+    // MARK: What is left on the disk
+
+    /// In a turn of the queue, before a write: refuses it where only the registration, which is the whole node's, would let it
+    /// through.
+    func admitWrite(by holder: Holder) async throws {
+        if owners[holder] != nil { return }
+        guard ownership == nil, !isChallenging else { throw SCSIError.reservationConflict }
+        try await withdrawRegistration()
+    }
+
+    /// In a turn of the queue: removes this node's registration, and a reservation with it, unless the node stands by it.
+    func withdrawRegistration() async throws {
+        guard mayBeRegistered, ownership == nil, !isChallenging, let disk else { return }
+        let executor = environment.executor
+        // Also for a caller that is gone.
+        try await Task { try await executor.run { try disk.registerIgnoringExistingKey(.none) } }.value
+        mayBeRegistered = false
+    }
+
+    private func withdrawOrRetry() async {
+        do {
+            try await queue.run { try await self.withdrawRegistration() }
+        } catch {
+            withdrawLater(because: error)
+        }
+    }
+
+    /// Tries again, for as long as it takes, to remove a registration that nobody stands by: it keeps the other nodes from the
+    /// disk until one of them preempts it.
+    func withdrawLater(because error: any Error) {
+        guard withdrawal == nil else { return }
+        logger.warning("a registration may be left on the disk: \(error)")
+        let (clock, interval) = (environment.clock, environment.retryInterval)
+        withdrawal = Task { [weak self] in
+            while (try? await clock.sleep(for: interval)) != nil {
+                guard let self, await !self.retryWithdrawal() else { return }
+            }
+        }
+    }
+
+    /// Whether there is nothing left to try.
+    private func retryWithdrawal() async -> Bool {
+        do {
+            try await queue.run { try await self.withdrawRegistration() }
+        } catch {
+            return false
+        }
+        withdrawal = nil
+        return true
+    }
+}

@@ -1,0 +1,181 @@
+import ErrorCodes
+import Foundation
+import Reservations
+import Testing
+import Volumes
+
+@testable import ClusPrepServer
+
+/// What a disk's holders may do to each other, and what is left of a disk that fails, changes or falls silent.
+struct NodeDiskFaultTests {
+    static let sector = [UInt8](repeating: 0x5A, count: 512)
+    /// WRITE (10) and PERSISTENT RESERVE OUT.
+    static let write: UInt8 = 0x2A, reserveOut: UInt8 = 0x5F
+
+    /// The keys on the disk, as a node sees them that has none.
+    static func keys(_ image: DiskImage) throws -> [ReservationKey] {
+        try Disk(transport: EmulatedLogicalUnit(image: image.path, initiator: .node("observer"))).readKeys().keys
+    }
+
+    @Test
+    func aChallengerWritesNothing() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let (owner, challenger) = (TestNode(name: "a"), TestNode(name: "b"))
+            let (disk, elsewhere) = (owner.disk(images[0].path), challenger.disk(images[0].path))
+            let spare = try await disk.arbitrationSectors().first
+            try await disk.arbitrate(.new()) { _ in }
+            await owner.clock.sleepers(1)
+            let intruder = NodeDisk.Holder.new()
+            let write = { try await elsewhere.write(sector: spare, Self.sector, by: intruder) }
+            #expect(await NodeDiskTests.code { _ = try await write() } == NodeDiskTests.busy)
+
+            let arbitration = Task { try await elsewhere.arbitrate(.new()) { _ in } }
+            await challenger.clock.sleepers(1)
+            #expect(try Self.keys(images[0]).count == 2, "the challenger is registered")
+            #expect(await NodeDiskTests.code { _ = try await write() } == NodeDiskTests.busy)
+            #expect(try await elsewhere.read(sector: spare).octets == [UInt8](repeating: 0, count: 512))
+
+            owner.clock.advance(by: .seconds(3))
+            await owner.clock.sleepers(1)
+            challenger.clock.advance(by: .seconds(7))
+            await #expect(throws: DiskOwnershipError.self) { try await arbitration.value }
+            #expect(await NodeDiskTests.code { _ = try await write() } == NodeDiskTests.busy)
+            #expect(try Self.keys(images[0]).count == 1)
+        }
+    }
+
+    @Test
+    func onlyOwnersWriteToAnOwnedDisk() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let disk = TestNode(name: "a").disk(images[0].path)
+            let (owner, other) = (NodeDisk.Holder.new(), NodeDisk.Holder.new())
+            let spare = try await disk.arbitrationSectors().first
+            try await disk.write(sector: spare, Self.sector, by: other)
+            try await disk.arbitrate(owner) { _ in }
+            try await disk.write(sector: spare, Self.sector, by: owner)
+            #expect(
+                await NodeDiskTests.code { try await disk.write(sector: spare, Self.sector, by: other) }
+                    == NodeDiskTests.busy)
+            try await disk.stopDefense(owner)
+            try await disk.write(sector: spare, Self.sector, by: other)
+        }
+    }
+
+    /// A daemon that was killed leaves its registration and its reservation; the next one takes them off.
+    @Test
+    func whatWasLeftByACrashIsTakenOff() async throws {
+        try await withImages([.gpt]) { images async throws in
+            do {
+                let crashed = try Disk(transport: EmulatedLogicalUnit(image: images[0].path, initiator: .node("a")))
+                let key = ReservationKey.unique(nodeName: "a")
+                try crashed.registerIgnoringExistingKey(key)
+                try crashed.reserve(key: key, type: .writeExclusiveRegistrantsOnly)
+            }
+            let (disk, elsewhere) = (TestNode(name: "a").disk(images[0].path), TestNode(name: "b").disk(images[0].path))
+            let write = {
+                _ = try await elsewhere.write(sector: 1, try await elsewhere.read(sector: 1).octets, by: .new())
+            }
+            #expect(await NodeDiskTests.code(write) == NodeDiskTests.busy)
+            _ = await disk.describe()
+            #expect(try Self.keys(images[0]) == [])
+            #expect(await NodeDiskTests.code(write) == 0)
+        }
+    }
+
+    @Test
+    func aRegistrationThatCouldNotBeRemovedIsTriedAgain() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let node = TestNode(name: "a")
+            let disk = node.disk(images[0].path)
+            let (holder, other) = (NodeDisk.Holder.new(), NodeDisk.Holder.new())
+            try await disk.arbitrate(holder) { _ in }
+            await node.clock.sleepers(1)
+            node.faults.fail(Self.reserveOut)
+            await #expect(throws: DiskOwnershipError.self) { try await disk.stopDefense(holder) }
+            #expect(try Self.keys(images[0]).count == 1)
+            #expect(
+                await NodeDiskTests.code { try await disk.write(sector: 1, Self.sector, by: other) } != 0,
+                "what is left on the disk admits nobody")
+            await node.clock.sleepers(1)
+            node.faults.fail()
+            node.clock.advance(by: .seconds(3))
+            await disk.withdrawal?.value
+            #expect(try Self.keys(images[0]) == [])
+            #expect(await disk.withdrawal == nil)
+        }
+    }
+
+    @Test
+    func volumesThatLostAWriteAreMountedAfresh() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let node = TestNode(name: "a")
+            let disk = node.disk(images[0].path)
+            let (first, second) = (NodeDisk.Holder.new(), NodeDisk.Holder.new())
+            for holder in [first, second] {
+                try await disk.arbitrate(holder) { _ in }
+                _ = try await disk.online(holder)
+            }
+            node.faults.fail(Self.write)
+            let write = { try await disk.withVolume(0, first) { try $0.writeFile(path: "a.txt", data: [1]) } }
+            #expect(await NodeDiskTests.code(write) != 0)
+            #expect(await !disk.isOnline(first))
+            #expect(await !disk.isOnline(second), "it was one mount for both")
+            node.faults.fail()
+            // The other one's hold, which may never end, keeps nobody from a new mount.
+            #expect(try await disk.online(first) == 1)
+            try await write()
+            #expect(await !disk.isOnline(second))
+            #expect(try await disk.online(second) == 1)
+            try await disk.withVolume(0, second) { try $0.verifyFile(path: "a.txt", data: [1]) }
+        }
+    }
+
+    @Test
+    func aSilentDiskIsDescribedAsSuch() async throws {
+        try await withImages([.gpt, .mbr]) { images async throws in
+            let (silent, sound) = (TestNode(name: "a"), TestNode(name: "a"))
+            let disks = [silent.disk(images[0].path), sound.disk(images[1].path, number: 1)]
+            silent.faults.fallSilent()
+            let looking = Task { await DiskDescription.of(disks) }
+            await silent.clock.sleepers(1)
+            silent.clock.advance(by: .seconds(5))
+            #expect(await looking.value.map(\.flags) == [[.missing, .unreadable, .failingIO], [.styleMBR, .basic]])
+            #expect(await disks[0].isBusy)
+            #expect(await !disks[1].isBusy)
+            silent.faults.speak()
+            #expect(await disks[0].describe().flags == [.styleGPT, .basic])
+        }
+    }
+
+    @Test
+    func aDiskThatWasPutRightIsOpenedAnew() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let disk = TestNode(name: "a").disk(images[0].path)
+            try await disk.attach()
+            // The unit's state is another file's from now on, and with it the unit.
+            try FileManager.default.removeItem(atPath: images[0].path + ".reservations")
+            #expect(await disk.describe().flags == [.styleGPT, .basic])
+            try FileManager.default.removeItem(atPath: images[0].path + ".reservations")
+            try await disk.attach()
+            try FileManager.default.removeItem(atPath: images[0].path + ".reservations")
+            let holder = NodeDisk.Holder.new()
+            try await disk.arbitrate(holder) { _ in }
+            #expect(try await disk.online(holder) == 1)
+            try await disk.stopDefense(holder)
+        }
+    }
+
+    @Test
+    func theNodesEndGivesBackEveryDisk() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let disk = TestNode(name: "a").disk(images[0].path)
+            for holder in [NodeDisk.Holder.new(), .new()] {
+                try await disk.arbitrate(holder) { _ in }
+                _ = try await disk.online(holder)
+            }
+            await disk.giveUp()
+            #expect(try Self.keys(images[0]) == [])
+            await disk.giveUp()
+        }
+    }
+}
