@@ -36,8 +36,7 @@ enum Daemon {
         var configuration = ServiceGroupConfiguration(
             services: [.init(service: node, successTerminationBehavior: .gracefullyShutdownGroup)],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-        // Beyond the calls in flight there are disks to give back.
-        configuration.maximumGracefulShutdownDuration = settings.shutdownTimeout + .seconds(10)
+        configuration.maximumGracefulShutdownDuration = settings.endTime
         let group = ServiceGroup(configuration: configuration)
         if settings.stopAtEndOfInput {
             Thread.detachNewThread {

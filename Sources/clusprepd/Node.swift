@@ -2,6 +2,7 @@ import ClusPrepServer
 import ClusterEngine
 import DCERPC
 import DCOM
+import Foundation
 import Logging
 import Reservations
 import Security
@@ -21,9 +22,12 @@ struct Node: Service {
 
     private let servers: [RPCServer]
     private let dcom: DCOMServer
+    private let disks: [NodeDisk]
+    /// How long the end may take, from the moment the node is told to stop.
+    private let endTime: Duration
     private let logger: Logger
 
-    /// Opens the state, looks at the disks and listens.
+    /// Opens the state and listens.
     ///
     /// - Throws: ``StartupError``. A disk that cannot be used is a warning, and the others are served.
     static func start(_ settings: Settings, logger: Logger) async throws(StartupError) -> Node {
@@ -42,7 +46,6 @@ struct Node: Service {
             throw .state("\(error)")
         }
         let disks = NodeDisks.make(settings, reservationKeyBase: engine.reservationKeyBase)
-        await NodeDisks.report(disks, logger: logger)
 
         var classes = [
             CoClasses.storage(
@@ -65,7 +68,11 @@ struct Node: Service {
             integrityCode: settings.requireIntegrityCode ? .required : .whenPromised,
             observer: LogonLog(Logger(label: "clusprepd.ntlm")).note)
         let listeners = try await Listeners.start(settings, dcom: dcom, provider: provider)
-        return Node(addresses: listeners.addresses, servers: listeners.servers, dcom: dcom, logger: logger)
+        // Beside serving: a disk that does not answer holds up neither the start nor the other disks.
+        Task { await NodeDisks.report(disks, logger: logger) }
+        return Node(
+            addresses: listeners.addresses, servers: listeners.servers, dcom: dcom, disks: disks,
+            endTime: settings.endTime, logger: logger)
     }
 
     /// Serves until the group is told to stop; then ends the connections and gives back what clients held: their disks above
@@ -80,13 +87,41 @@ struct Node: Service {
             }
             // Whichever ends first ends the node: a stop, or a listener that failed.
             let first = await group.nextResult()
+            let deadline = exitAfterEndTime()
+            defer { deadline.cancel() }
             await withTaskGroup(of: Void.self) { stopping in
                 for server in servers { stopping.addTask { await server.shutdown() } }
             }
             group.cancelAll()
-            await dcom.shutdown()
+            await giveEverythingBack()
             logger.info("stopped")
             if case .failure(let error) = first, !(error is CancellationError) { throw error }
+        }
+    }
+
+    /// Releases the clients' objects; and the disks by themselves, for an object in the middle of a call to a disk that does not
+    /// answer gives back none of its others.
+    private func giveEverythingBack() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await dcom.shutdown() }
+            for disk in disks {
+                group.addTask { await disk.giveUp() }
+            }
+        }
+        // What a call that was just ending has won since.
+        for disk in disks { await disk.giveUp() }
+    }
+
+    /// A command that a disk never answers cannot be called off, so the process ends without it.
+    private func exitAfterEndTime() -> Task<Void, Never> {
+        Task {
+            guard (try? await Task.sleep(for: endTime)) != nil else { return }
+            for disk in disks where await disk.isBusy {
+                logger.critical("disk \(disk.number) does not answer", metadata: ["path": "\(disk.path)"])
+            }
+            logger.critical("stopping took too long; what was not given back is left to preemption")
+            // Not exit(): its handlers could wait for the thread that the disk holds.
+            _exit(1)
         }
     }
 }
@@ -102,9 +137,10 @@ private struct LogonLog: Sendable {
     func note(_ event: NTLMProvider.Event) {
         switch event {
         case .accepted(let client, let workstation):
-            logger.debug("logon of \(client)", metadata: ["workstation": "\(workstation)"])
+            logger.debug("logon of \(client)", metadata: ["workstation": "\(workstation.debugDescription)"])
         case .acceptedWithoutIntegrityCode(let client, let workstation):
-            logger.debug("logon of \(client), without a MIC", metadata: ["workstation": "\(workstation)"])
+            logger.debug(
+                "logon of \(client), without a MIC", metadata: ["workstation": "\(workstation.debugDescription)"])
         case .refused(let domain, let user, let workstation, let error):
             logger.notice(
                 "logon refused: \(error)",

@@ -17,4 +17,9 @@ extension Settings {
             netbiosDomainName: String(domain.prefix { $0 != "." }.uppercased().prefix(15)),
             dnsComputerName: fqdn, dnsDomainName: dnsDomain)
     }
+
+    /// How long the end may take in all: beyond the calls in progress there are disks to give back.
+    var endTime: Duration {
+        shutdownTimeout + .seconds(10)
+    }
 }
