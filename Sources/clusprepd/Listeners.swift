@@ -18,6 +18,12 @@ struct Listeners {
         var mapperPort = UInt16(settings.endpointMapperPort)
         var exporterPort = UInt16(settings.exporterPort)
         let resolverServices = [mapper as any RPCService] + dcom.resolverServices
+        let connections = settings.listen.count * 2 * settings.maximumConnections
+        let room = DescriptorLimit.raise(forConnections: connections)
+        if room < connections {
+            Logger(label: "clusprepd").warning(
+                "the limit of open files has room for \(room) connections, not for \(connections)")
+        }
         for address in settings.listen {
             let server = RPCServer(
                 configuration: RPCServerConfiguration(
