@@ -75,7 +75,8 @@ final class Endpoint: Sendable {
             return connections.channels[connections.strangers.removeFirst()]
         }
         if let oldest {
-            logger.notice("too many clients that are not authenticated: closing the oldest connection")
+            // Not louder: whoever can cause it can cause it all day.
+            logger.debug("too many clients that are not authenticated: closing the oldest connection")
             oldest.pipeline.fireUserInboundEventTriggered(ServerConnection.Drain())
         }
         return number
