@@ -1,6 +1,11 @@
 """Two daemons on one image: only one of them owns a disk, and what happens when it stops or dies."""
 
+import contextlib
+import fcntl
 import os
+import signal
+import threading
+import time
 
 import csvp
 import pytest
@@ -40,12 +45,38 @@ def test_ownership_is_exclusive_until_defence_stops(clients, disk):
     assert failed(first.call("CprepDiskPRArbitrate", disk)[0])
 
 
+def test_nothing_is_written_under_cover_of_a_challenge(clients, disk):
+    """A challenger is registered, which lets its node write; nobody on that node may make use of it."""
+    owner = clients.storage(node=0, ready=True)
+    owner.take(disk)
+    challenger, intruder = clients.storage(node=1, ready=True), clients.storage(node=1, ready=True)
+    for storage in (challenger, intruder):
+        assert storage.call("CprepDiskAttach", disk)[0] == S_OK
+    _, (sector, _) = intruder.arb_sectors(disk)
+    before = owner.raw_read(disk, sector, 512)
+    codes = []
+    challenge = threading.Thread(target=lambda: codes.append(challenger.call("CprepDiskPRArbitrate", disk)[0]))
+    challenge.start()
+    writes = 0
+    while challenge.is_alive():
+        assert intruder.raw_write(disk, sector, b"INTRUDER") == (ERROR_BUSY, 0)
+        writes += 1
+        time.sleep(0.05)
+    challenge.join()
+    assert failed(codes[0])
+    assert writes > 5, "the challenge was over before anything was tried"
+    assert owner.raw_read(disk, sector, 512) == before
+
+
 def test_release_of_the_object_gives_the_disk_back(clients, disk):
     first, second = clients.storage(node=0, ready=True), clients.storage(node=1, ready=True)
     first.take(disk)
     assert second.call("CprepDiskAttach", disk)[0] == S_OK
     assert failed(second.call("CprepDiskPRArbitrate", disk)[0])
+    _, (sector, _) = second.arb_sectors(disk)
+    assert second.raw_write(disk, sector, b"early") == (ERROR_BUSY, 0)
     clients.release(first)
+    assert second.raw_write(disk, sector, b"free") == (S_OK, 512), "no reservation is left"
     assert second.call("CprepDiskPRArbitrate", disk)[0] == S_OK
     assert second.online(disk)[0] == S_OK
 
@@ -114,3 +145,49 @@ def test_a_stopped_node_gives_its_disks_back(cluster):
     _, (sector, _) = second.arb_sectors(disk)
     assert second.raw_write(disk, sector, b"free")[0] == S_OK
     assert second.call("CprepDiskPRArbitrate", disk)[0] == S_OK
+
+
+def test_a_restarted_node_takes_off_what_its_crash_left(cluster):
+    """Nobody arbitrates: the node that comes back knows that it does not own the disk."""
+    nodes, clients = cluster
+    disk = csvp.DiskID.of(nodes.disks[0])
+    first, second = clients.storage(node=0, ready=True), clients.storage(node=1, ready=True)
+    first.take(disk)
+    assert second.call("CprepDiskAttach", disk)[0] == S_OK
+    _, (sector, _) = second.arb_sectors(disk)
+    nodes.kill(0)
+    clients.objects.remove(first.proxy.object)
+    assert second.raw_write(disk, sector, b"early") == (ERROR_BUSY, 0)
+    nodes.start(0)
+    wait_until(lambda: second.raw_write(disk, sector, b"free") == (S_OK, 512), 10, "the disk to be free")
+
+
+def test_a_disk_that_does_not_answer_holds_up_nothing_else(daemons):
+    """A frozen process that holds a unit's lock is a disk on which no command ever ends."""
+    nodes = daemons(shutdown_timeout="1")
+    with open(nodes.disks[0]["path"] + ".reservations", "r+b") as state:
+        fcntl.lockf(state, fcntl.LOCK_EX, 1, 1 << 60)
+        nodes.start()
+        clients = Clients(nodes.lab, Credentials(nodes.lab.domain, nodes.lab.user, nodes.lab.password))
+        first, second = clients.storage(node=0, ready=True), clients.storage(node=1, ready=True)
+        sound = csvp.DiskID.of(nodes.disks[1])
+        first.take(sound)
+        assert first.write_file(sound, 1, "a.bin", b"a") == S_OK
+        assert second.call("CprepDiskAttach", sound)[0] == S_OK
+        _, (sector, _) = second.arb_sectors(sound)
+        assert second.raw_write(sound, sector, b"early") == (ERROR_BUSY, 0)
+
+        waiting = threading.Thread(target=attempt_to_attach, args=(first, 0), daemon=True)
+        waiting.start()
+        process = nodes.daemons[0].process
+        process.send_signal(signal.SIGTERM)
+        # One second for calls, ten for disks.
+        process.wait(20)
+        nodes.running.discard(0)
+        assert second.raw_write(sound, sector, b"free") == (S_OK, 512), "the sound disk was given back"
+        clients.close()
+
+
+def attempt_to_attach(storage, number):
+    with contextlib.suppress(Exception):  # the connection ends with the node
+        storage.call("CprepDiskAttach", csvp.DiskID(csvp.CprepIdNumber, number))
