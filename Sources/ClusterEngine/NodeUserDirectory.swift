@@ -11,8 +11,8 @@ public struct NodeUserDirectory: UserDirectory {
     private let store: any ClusterStore
     private let machineSID: String
     private let aead: AEAD
-    /// A box of the usual size that holds nobody's hash; see ``user(domain:name:)``.
-    private let nobodysBox: [UInt8]
+    /// What is worked off for a name that nobody has; see ``user(domain:name:)``. It is in no store.
+    let nobody: StoreEntry
 
     /// Opens the directory in a node's state.
     public init(state: NodeState) throws(ClusterStoreError) {
@@ -25,22 +25,42 @@ public struct NodeUserDirectory: UserDirectory {
         machineSID = record.machineSID
         let aead = try key.aead(for: .userPassword)
         self.aead = aead
-        nobodysBox = try cryptographic { () throws(CryptographyError) in
-            try aead.seal(Cryptography.randomSecret(16), context: [])
+        // As long as a usual one.
+        var document = UserDocument(
+            name: "Administrator", relativeID: Self.firstRelativeID, isAdministrator: true, isEnabled: true,
+            sealedHash: [])
+        let context = document.context(machineSID: machineSID)
+        document.sealedHash = try cryptographic { () throws(CryptographyError) in
+            try aead.seal(Cryptography.randomSecret(16), context: context)
         }
+        let key = Self.key(document.name)
+        nobody = StoreEntry(key: key, value: try Document.encode(document, for: key), revision: 0)
     }
 
     // MARK: - UserDirectory
 
     /// Finds an account. All of the node's names hold the same accounts, so the record's domain is the one that was asked for.
     ///
-    /// Takes as long for a name that nobody has.
+    /// For a name that nobody has, all the same is done with an account that is nobody's, so that the time tells nothing.
     ///
     /// - Throws: ``UserDirectoryError/store(_:)``.
     public func user(domain: String, name: String) async throws -> UserRecord? {
-        guard let (_, document) = try await document(name) else {
-            _ = try? aead.open(nobodysBox, context: [])
-            return nil
+        let entry: StoreEntry?
+        do throws(ClusterStoreError) {
+            entry = try await store.entry(Self.key(name))
+        } catch {
+            throw UserDirectoryError.store(error)
+        }
+        let record = try record(of: entry ?? nobody, domain: domain)
+        return entry == nil ? nil : record
+    }
+
+    func record(of entry: StoreEntry, domain: String) throws(UserDirectoryError) -> UserRecord {
+        let document: UserDocument
+        do throws(ClusterStoreError) {
+            document = try Document.decode(UserDocument.self, from: entry)
+        } catch {
+            throw .store(error)
         }
         return UserRecord(
             name: document.name, domain: domain, sid: sid(document), ntHash: try open(document),

@@ -49,6 +49,12 @@ import Testing
 
     @Test func whatDoesNotExist() async throws {
         #expect(try await users.user(domain: "CLUSTER", name: "nobody") == nil)
+        // What is worked off instead goes all the way, has a hash that nobody knows, and is not to be found.
+        let nobody = try users.record(of: users.nobody, domain: "CLUSTER")
+        let other = try NodeUserDirectory(state: state)
+        #expect(try nobody.ntHash != other.record(of: other.nobody, domain: "CLUSTER").ntHash)
+        #expect(try await users.user(domain: "CLUSTER", name: nobody.name) == nil)
+        #expect(try await users.list().isEmpty)
         await #expect(throws: UserDirectoryError.notFound("nobody")) { try await users.remove(name: "nobody") }
         await #expect(throws: UserDirectoryError.notFound("nobody")) {
             try await users.setPassword(name: "nobody", password: "x")
