@@ -110,6 +110,29 @@ import Testing
             ])
     }
 
+    /// The server decides how long a token is that repeats its own words; one that fits into no PDU ends the connection.
+    @Test(arguments: [AuthenticationType.ntlm, .spnego], [true, false])
+    func aTokenMustFitIntoAPDU(type: AuthenticationType, isLast: Bool) throws {
+        for (length, fits) in [(ClientAssociation.longestToken, true), (ClientAssociation.longestToken + 1, false)] {
+            var client = ClientAssociation()
+            _ = client.negotiate(
+                .management, transferSyntax: .ndr20, security: .init(type: type, level: .packetPrivacy, token: [1]))
+            let ack = BindAckPDU(
+                maximumTransmit: 5840, maximumReceive: 5840, associationGroup: 7, secondaryAddress: "135",
+                results: [.accepted(.ndr20)], token: Client.token(type: type, value: [2]))
+            _ = client.receive(ack.encoded(as: .bindAck, flags: [.whole, .concurrentMultiplexing], callID: 1))
+            let token = [UInt8](repeating: 3, count: length)
+            let step =
+                isLast
+                ? SecurityStep.complete(reply: token, context: TestSecurityContext()) : .continueNeeded(reply: token)
+            let actions = client.initiated(.success(step))
+            let isSent = actions.contains { if case .send = $0 { true } else { false } }
+            #expect(isSent == fits)
+            let error = RPCClientError.security(.unacceptable("a token of \(length) octets fits into no PDU"))
+            #expect(actions.contains(.close(error)) == !fits)
+        }
+    }
+
     @Test func goesOnWhileTheInitiatorWants() throws {
         var client = ClientAssociation()
         _ = client.negotiate(

@@ -49,6 +49,25 @@ import Testing
         #expect(throws: SecurityError.self) { try AVPairs((octets + octets.suffix(4) + [0, 0, 0, 0])[...]) }
     }
 
+    /// What the server says of itself comes back in our response, which has to fit.
+    @Test(arguments: [(0, true), (1, false), (49_000, false)])
+    func aLongDescriptionIsRefused(surplus: Int, isTaken: Bool) async throws {
+        var info = Sample.environment.targetInfo
+        let room = NTLMInitiator.longestTargetInfo - info.encoded.count - 4
+        info[.init(rawValue: 99)] = [UInt8](repeating: 1, count: room + surplus)
+        let challenge = NTLMChallenge(
+            flags: NTLMFlags.indispensable.union([.sign, .seal, .targetInfo]),
+            serverChallenge: Sample.serverChallenge, targetName: NTLMName("X"), targetInfo: info)
+        let initiator = try Sample.initiator()
+        _ = try await initiator.initiate(nil)
+        if isTaken {
+            let reply = try #require(try await initiator.initiate(challenge.encoded).completed().reply)
+            #expect(try NTLMv2Response(NTLMAuthenticate(reply).ntResponse).pairs[.init(rawValue: 99)]?.count == room)
+        } else {
+            await #expect(throws: SecurityError.self) { try await initiator.initiate(challenge.encoded) }
+        }
+    }
+
     @Test func everyAlteredOctetIsRefused() async throws {
         let tokens = try await tokens()
         for index in tokens.authenticate.indices {

@@ -160,6 +160,9 @@ public struct ClientAssociation: Sendable {
         return takeActions()
     }
 
+    /// A PDU's length has 16 bits, and besides the token it holds headers and one presentation context.
+    static let longestToken = 0xFFFF - 256
+
     /// Takes the initiator's answer to ``ClientAssociationAction/initiate(token:)``.
     public mutating func initiated(_ result: Result<SecurityStep, SecurityError>) -> [ClientAssociationAction] {
         guard state != .closed, var negotiation, negotiation.step == .initiating, let trailer = negotiation.trailer
@@ -167,6 +170,10 @@ public struct ClientAssociation: Sendable {
         switch result {
         case .failure(let error):
             close(.security(error))
+        case .success(.continueNeeded(let token)) where token.count > Self.longestToken,
+            .success(.complete(let token?, _)) where token.count > Self.longestToken:
+            // A token repeats what the server said of itself, so the server decides how long it is.
+            close(.security(.unacceptable("a token of \(token.count) octets fits into no PDU")))
         case .success(.continueNeeded(let token)):
             negotiation.step = .sent
             self.negotiation = negotiation

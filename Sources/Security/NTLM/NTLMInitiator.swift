@@ -127,6 +127,9 @@ public actor NTLMInitiator: SecurityInitiator {
         return .complete(reply: message.encoded, context: context)
     }
 
+    /// Five names of 255 characters and some numbers are 2,700 octets.
+    static let longestTargetInfo = 16384
+
     /// Refuses a server that would weaken the keys, or could not have a proof bound to it.
     private static func check(_ challenge: NTLMChallenge) throws(SecurityError) {
         guard challenge.flags.isSuperset(of: NTLMFlags.indispensable.union([.sign, .seal])) else {
@@ -135,6 +138,11 @@ public actor NTLMInitiator: SecurityInitiator {
         // "then return STATUS_LOGON_FAILURE" (3.1.5.1.2).
         guard challenge.targetInfo[.netbiosComputerName] != nil, challenge.targetInfo[.netbiosDomainName] != nil else {
             throw .unacceptable("the server does not name itself")
+        }
+        // It is repeated in our response, whose length has 16 bits, in a PDU whose length has no more.
+        let length = challenge.targetInfo.encoded.count
+        guard length <= longestTargetInfo else {
+            throw .unacceptable("the server describes itself in \(length) octets, at most \(longestTargetInfo) allowed")
         }
     }
 }
