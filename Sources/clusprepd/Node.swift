@@ -137,17 +137,21 @@ private struct LogonLog: Sendable {
     func note(_ event: NTLMProvider.Event) {
         switch event {
         case .accepted(let client, let workstation):
-            logger.debug("logon of \(client)", metadata: ["workstation": "\(workstation.debugDescription)"])
+            logger.debug("logon of \(client)", metadata: ["workstation": "\(quoted(workstation))"])
         case .acceptedWithoutIntegrityCode(let client, let workstation):
             logger.debug(
-                "logon of \(client), without a MIC", metadata: ["workstation": "\(workstation.debugDescription)"])
+                "logon of \(client), without a MIC", metadata: ["workstation": "\(quoted(workstation))"])
         case .refused(let domain, let user, let workstation, let error):
             logger.notice(
                 "logon refused: \(error)",
                 metadata: [
-                    "domain": "\(domain.debugDescription)", "user": "\(user.debugDescription)",
-                    "workstation": "\(workstation.debugDescription)",
+                    "domain": "\(quoted(domain))", "user": "\(quoted(user))", "workstation": "\(quoted(workstation))",
                 ])
         }
+    }
+
+    /// What a stranger calls itself: escaped, and no longer than a name can be, so that nobody writes our log.
+    private func quoted(_ text: String) -> String {
+        String(text.prefix(256)).debugDescription
     }
 }

@@ -92,6 +92,17 @@ import Testing
             ])
     }
 
+    @Test func limitsStrangersToShorterRequests() throws {
+        let limits = AssociationLimits(maximumRequest: 200, maximumUnauthenticatedRequest: 100)
+        var association = Association.bound(limits: limits)
+        #expect(try association.see(Client.request(stub: [UInt8](repeating: 0, count: 100))).count == 1)
+        _ = association.reply(to: 2, stub: [])
+        #expect(
+            try association.see(Client.request(stub: [UInt8](repeating: 0, count: 101))) == [
+                fault(.accessDenied), .close,
+            ])
+    }
+
     @Test func limitsCallsInFlight() throws {
         var association = Association.bound(limits: AssociationLimits(maximumCalls: 2))
         for id: UInt32 in 2...3 { #expect(try association.see(Client.request(callID: id)).count == 1) }

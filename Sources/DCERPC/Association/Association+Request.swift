@@ -65,7 +65,8 @@ extension Association {
             return refuseRequest(header, fields, security: security.context, .serverTooBusy)
         }
         let isLast = header.flags.contains(.lastFragment)
-        guard stub.count <= limits.maximumRequest, isLast || fields.allocationHint <= limits.maximumRequest else {
+        let longest = limits.maximumRequest(under: security.context)
+        guard stub.count <= longest, isLast || fields.allocationHint <= longest else {
             return fail(
                 header.callID, contextID: fields.contextID, .accessDenied, .limitExceeded("a request's length"))
         }
@@ -114,7 +115,7 @@ extension Association {
             if !isLast { partialRequest = partial }
             return
         }
-        guard partial.stub.count + stub.count <= limits.maximumRequest else {
+        guard partial.stub.count + stub.count <= limits.maximumRequest(under: partial.security) else {
             return fail(
                 partial.callID, contextID: partial.contextID, .accessDenied, .limitExceeded("a request's length"))
         }

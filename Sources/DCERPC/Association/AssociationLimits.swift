@@ -9,6 +9,9 @@ public struct AssociationLimits: Sendable, Hashable {
     public var maximumBind: Int
     /// The largest stub of a request, all its fragments together ([MS-RPCE] 3.3.3.5.4: 4 MiB).
     public var maximumRequest: Int
+    /// The same for a caller who has not authenticated itself: strangers may ask the endpoint mapper and the resolver, whose
+    /// requests are short, but not make every connection hold megabytes.
+    public var maximumUnauthenticatedRequest: Int
     /// The presentation contexts of one connection. [MS-RPCE] 3.3.3.5.5 allows 4,000 for each registered interface; no
     /// client needs more than one for each interface and transfer syntax.
     public var maximumPresentationContexts: Int
@@ -29,16 +32,23 @@ public struct AssociationLimits: Sendable, Hashable {
     /// Makes limits; what is not named has its default.
     public init(
         maximumFragment: Int = 5840, maximumBind: Int = 0xFFFF, maximumRequest: Int = 4 << 20,
-        maximumPresentationContexts: Int = 1024, maximumSecurityContexts: Int = 256, maximumCalls: Int = 256,
+        maximumUnauthenticatedRequest: Int = 64 << 10, maximumPresentationContexts: Int = 1024,
+        maximumSecurityContexts: Int = 256, maximumCalls: Int = 256,
         maximumCallOctets: Int = 16 << 20
     ) {
         self.maximumFragment = min(max(maximumFragment, Self.minimumFragment), 0xFFF8) & ~7
         self.maximumBind = maximumBind
         self.maximumRequest = maximumRequest
+        self.maximumUnauthenticatedRequest = min(maximumUnauthenticatedRequest, maximumRequest)
         self.maximumPresentationContexts = maximumPresentationContexts
         self.maximumSecurityContexts = maximumSecurityContexts
         self.maximumCalls = maximumCalls
         self.maximumCallOctets = maximumCallOctets
+    }
+
+    /// The largest stub of a request under this protection.
+    func maximumRequest(under security: MessageSecurity?) -> Int {
+        security == nil ? maximumUnauthenticatedRequest : maximumRequest
     }
 
     /// The fragment size that both sides can live with, in both directions, as Windows chooses it: the least of all, a
