@@ -23,7 +23,7 @@ import Testing
         let group = MultiThreadedEventLoopGroup.singleton
         let listener = try await ServerBootstrap(group: group).serverChannelOption(.autoRead, value: false)
             .bind(host: "127.0.0.1", port: 0).get()
-        let counts = try await listener.eventLoop.submit {
+        let (counter, counts, isReading) = try await listener.eventLoop.submit {
             let counter = ReadCounter()
             var logger = Logger(label: "test")
             logger.logLevel = .critical
@@ -35,15 +35,19 @@ import Testing
             listener.pipeline.fireErrorCaught(IOError(errnoCode: EMFILE, reason: "accept"))
             for _ in 0..<3 { listener.read() }
             counts.append(counter.reads)
-            return (NIOLoopBound(counter, eventLoop: listener.eventLoop), counts)
+            let isReading = try listener.syncOptions?.getOption(.autoRead)
+            return (NIOLoopBound(counter, eventLoop: listener.eventLoop), counts, isReading)
         }.get()
-        #expect(counts.1 == [1, 1])
+        #expect(counts == [1, 1])
+        // The read that failed is pending no more.
+        #expect(isReading == false)
         // When the pause is over it asks again, once, though it was told three times.
         var reads = 1
         while reads < 2 {
-            reads = try await listener.eventLoop.submit { counts.0.value.reads }.get()
+            reads = try await listener.eventLoop.submit { counter.value.reads }.get()
         }
         #expect(reads == 2)
+        #expect(try await listener.getOption(.autoRead).get())
         try await listener.close()
     }
 

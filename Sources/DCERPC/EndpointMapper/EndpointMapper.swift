@@ -5,8 +5,8 @@ import NDR
 /// It is a service; register it at an endpoint with port 135. Anybody may ask it, as nobody can authenticate himself before he
 /// knows where. It knows what this process registers; remote registration is refused, as Windows does.
 public final class EndpointMapper: RPCService {
-    /// How many inquiries of one association group, and of all, can wait to be continued. A group's oldest gives way to a
-    /// new one; when there are too many altogether, new ones are refused.
+    /// How many inquiries of one association group, and of all, can wait to be continued. The oldest of the group gives way to
+    /// a new one, and the oldest of all where there are too many altogether.
     public struct Limits: Sendable, Hashable {
         /// Of one association group.
         public var inquiriesOfGroup: Int
@@ -95,7 +95,7 @@ struct EndpointInquiries: epmapperServer {
             guard let filter = Self.filter(request) else {
                 return .init(status: EndpointMapperStatus.invalidVersionOption)
             }
-            page = try registry.begin(
+            page = registry.begin(
                 group: context.associationGroup, maximum: Int(request.max_ents), endsEarly: false, filter)
         } else {
             page = try registry.resume(
@@ -122,7 +122,7 @@ struct EndpointInquiries: epmapperServer {
                 return .init(status: EndpointMapperStatus.notRegistered)
             }
             let object = request.obj ?? .zero
-            page = try registry.begin(
+            page = registry.begin(
                 group: context.associationGroup, maximum: Int(request.max_towers), endsEarly: true
             ) { entry in
                 tower.isTCP && tower.transferSyntax == .ndr20 && entry.serves(tower.interface)

@@ -57,13 +57,13 @@ final class EndpointRegistry: Sendable {
     ///
     /// - Parameter endsEarly: whether a page that is full, but the last, ends the inquiry. Otherwise only a page with room
     ///   left does, which may be empty.
-    func begin(group: UInt32, maximum: Int, endsEarly: Bool, _ filter: Filter) throws -> Page {
-        try state.withLock { state in
+    func begin(group: UInt32, maximum: Int, endsEarly: Bool, _ filter: Filter) -> Page {
+        state.withLock { state in
             let found = state.entries.filter(filter)
             guard found.count > maximum || (found.count == maximum && !endsEarly) else {
                 return Page(entries: found, handle: .null)
             }
-            try makeRoom(for: group, &state)
+            makeRoom(for: group, &state)
             let handle = ContextHandle(uuid: .random())
             state.nextSerial += 1
             state.inquiries[handle.uuid] = Inquiry(
@@ -90,15 +90,15 @@ final class EndpointRegistry: Sendable {
         }
     }
 
-    /// Forgets a group's oldest inquiry if it has too many: most clients never end the ones they lose interest in.
-    private func makeRoom(for group: UInt32, _ state: inout State) throws {
+    /// Forgets a group's oldest inquiry if it has too many, and the oldest of all if there are too many: most clients never end
+    /// the ones they lose interest in, and those who begin them to use up the room shall not keep the others out. An inquiry
+    /// in use is gone through in milliseconds, and is never among the oldest of thousands.
+    private func makeRoom(for group: UInt32, _ state: inout State) {
         let ofGroup = state.inquiries.filter { $0.value.group == group }
-        if ofGroup.count >= maximumInquiriesOfGroup,
-            let oldest = ofGroup.min(by: { $0.value.serial < $1.value.serial })
-        {
-            state.inquiries[oldest.key] = nil
-        }
-        guard state.inquiries.count < maximumInquiries else { throw RPCFault.remoteNoMemory }
+        let crowded =
+            ofGroup.count >= maximumInquiriesOfGroup
+            ? ofGroup : state.inquiries.count >= maximumInquiries ? state.inquiries : [:]
+        if let oldest = crowded.min(by: { $0.value.serial < $1.value.serial }) { state.inquiries[oldest.key] = nil }
     }
 
     /// Ends an inquiry before its end.

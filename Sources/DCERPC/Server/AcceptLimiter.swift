@@ -24,16 +24,18 @@ final class AcceptLimiter: ChannelDuplexHandler {
         if count < limit, !isPaused { context.read() } else { isReadHeld = true }
     }
 
-    /// The connection that could not be accepted stays in the backlog, and the kernel would report it again at once.
+    /// The connection that could not be accepted stays in the backlog, and the kernel would report it again at once. To hold back
+    /// the next read is not enough: the one that failed is still pending, until automatic reading is switched off.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if !isPaused {
             isPaused = true
+            setReading(false, context)
             logger.warning(
                 "cannot accept connections", metadata: ["rpc.cause": "\(error)", "rpc.connections": "\(count)"])
             let limiter = NIOLoopBound((self, context), eventLoop: context.eventLoop)
             context.eventLoop.scheduleTask(in: pause) {
                 let (limiter, context) = limiter.value
-                limiter.resume(context)
+                limiter.endPause(context)
             }
         }
         context.fireErrorCaught(error)
@@ -54,13 +56,29 @@ final class AcceptLimiter: ChannelDuplexHandler {
 
     private func connectionClosed(_ context: ChannelHandlerContext) {
         count -= 1
-        resume(context)
+        readIfHeld(context)
     }
 
-    private func resume(_ context: ChannelHandlerContext) {
+    /// Only time ends a pause: the descriptor that a closed connection gives back may be somebody else's by now.
+    private func endPause(_ context: ChannelHandlerContext) {
         isPaused = false
-        guard isReadHeld, count < limit, context.channel.isActive else { return }
+        // Switching it on reads, by way of our `read`.
+        setReading(true, context)
+        readIfHeld(context)
+    }
+
+    private func readIfHeld(_ context: ChannelHandlerContext) {
+        guard isReadHeld, !isPaused, count < limit, context.channel.isActive else { return }
         isReadHeld = false
         context.read()
+    }
+
+    private func setReading(_ isAutomatic: Bool, _ context: ChannelHandlerContext) {
+        do {
+            try context.channel.syncOptions?.setOption(.autoRead, value: isAutomatic)
+        } catch {
+            // It fails for a channel that is closed, which reads nothing any more.
+            logger.debug("listening has ended", metadata: ["rpc.cause": "\(error)"])
+        }
     }
 }

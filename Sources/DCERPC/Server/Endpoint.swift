@@ -77,7 +77,8 @@ final class Endpoint: Sendable {
         if let oldest {
             // Not louder: whoever can cause it can cause it all day.
             logger.debug("too many clients that are not authenticated: closing the oldest connection")
-            oldest.pipeline.fireUserInboundEventTriggered(ServerConnection.Drain())
+            // At once: what lingers to hear its end would still be counted.
+            oldest.close(promise: nil)
         }
         return number
     }

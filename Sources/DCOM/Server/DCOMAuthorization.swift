@@ -14,7 +14,8 @@ public struct DCOMAuthorization: Sendable {
     public var resolverLevel: AuthenticationLevel
     /// The least level of a call on the remote unknown.
     public var remoteUnknownLevel: AuthenticationLevel
-    /// Whether this user may use DCOM here at all. It is asked for each call: an account may lose its rights any time.
+    /// Whether this user may use DCOM here at all. It is asked for each call, of the identity that the client
+    /// logged on with: what an account gains or loses counts from its next logon on, as with a Windows access token.
     public var permits: @Sendable (ClientIdentity) -> Bool
 
     /// PKT_INTEGRITY, and members of the administrators group only.

@@ -75,7 +75,9 @@ enum NTLMKeys {
 
     private static func magicKey(_ sessionKey: SecretBytes, _ text: String) throws(CryptographyError) -> SecretBytes {
         // The constants include their terminating NUL.
-        SecretBytes(try Digest.md5(sessionKey.bytes + text.utf8 + [0]))
+        var input = sessionKey.bytes + text.utf8 + [0]
+        defer { input.withMutableOctets { _ = $0.initializeMemory(as: UInt8.self, repeating: 0) } }
+        return SecretBytes(try Digest.md5(input))
     }
 
     private static func authenticationCode(key: SecretBytes, _ data: [UInt8]) throws(CryptographyError) -> SecretBytes {
