@@ -33,6 +33,11 @@ public final class EmulatedLogicalUnit: SCSITransport {
 
     /// The image's path with symbolic links followed.
     public var name: String { image.path }
+
+    /// What Windows calls a file-backed virtual disk.
+    public var attachment: DiskAttachment {
+        DiskAttachment(bus: .fileBackedVirtual, adapter: "ClusPrep emulated SCSI target")
+    }
     /// The state file's path.
     public var statePath: String { store.path }
     /// The unit's NAA identifier.

@@ -16,6 +16,9 @@ public protocol SCSITransport: Sendable {
 
     /// What to call this path in messages, such as the image's path or the portal and the target's name.
     var name: String { get }
+
+    /// How the unit hangs on this host, as far as that is known without a command.
+    var attachment: DiskAttachment { get }
 }
 
 /// What a target answered to one command (SAM-3 5.1).
