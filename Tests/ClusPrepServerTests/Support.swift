@@ -4,6 +4,7 @@ import Logging
 import NDR
 import Reservations
 import Synchronization
+import TestSupport
 import Volumes
 
 @testable import ClusPrepServer

@@ -1,5 +1,6 @@
 import ErrorCodes
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Reservations

@@ -1,13 +1,13 @@
 import Synchronization
 
 /// A clock that moves only when it is told to, and that says when somebody waits for it.
-final class ManualClock: Clock, Sendable {
-    struct Instant: InstantProtocol {
-        var offset: Swift.Duration
+package final class ManualClock: Clock, Sendable {
+    package struct Instant: InstantProtocol {
+        package var offset: Swift.Duration
 
-        func advanced(by duration: Swift.Duration) -> Instant { Instant(offset: offset + duration) }
-        func duration(to other: Instant) -> Swift.Duration { other.offset - offset }
-        static func < (left: Instant, right: Instant) -> Bool { left.offset < right.offset }
+        package func advanced(by duration: Swift.Duration) -> Instant { Instant(offset: offset + duration) }
+        package func duration(to other: Instant) -> Swift.Duration { other.offset - offset }
+        package static func < (left: Instant, right: Instant) -> Bool { left.offset < right.offset }
     }
 
     private struct Sleeper {
@@ -32,10 +32,13 @@ final class ManualClock: Clock, Sendable {
 
     private let state = Mutex(State())
 
-    var now: Instant { state.withLock(\.now) }
-    var minimumResolution: Swift.Duration { .nanoseconds(1) }
+    /// A clock at zero.
+    package init() {}
 
-    func sleep(until deadline: Instant, tolerance: Swift.Duration?) async throws {
+    package var now: Instant { state.withLock(\.now) }
+    package var minimumResolution: Swift.Duration { .nanoseconds(1) }
+
+    package func sleep(until deadline: Instant, tolerance: Swift.Duration?) async throws {
         let number = state.withLock { state in
             defer { state.next += 1 }
             return state.next
@@ -64,7 +67,7 @@ final class ManualClock: Clock, Sendable {
     }
 
     /// Moves the clock and wakes whoever waited for it.
-    func advance(by duration: Swift.Duration) {
+    package func advance(by duration: Swift.Duration) {
         let woken = state.withLock { state in
             state.now = state.now.advanced(by: duration)
             let due = state.sleepers.filter { $0.value.deadline <= state.now }
@@ -75,7 +78,7 @@ final class ManualClock: Clock, Sendable {
     }
 
     /// Returns once exactly so many tasks wait for the clock.
-    func sleepers(_ count: Int) async {
+    package func sleepers(_ count: Int) async {
         await withCheckedContinuation { continuation in
             let isSo = state.withLock { state in
                 if state.sleepers.count == count { return true }
