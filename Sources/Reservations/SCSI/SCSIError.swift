@@ -14,6 +14,12 @@ public enum SCSIError: Error, Sendable {
     case transport(name: String, cause: any Error)
     /// A response that does not hold what the standard says it holds.
     case malformedResponse(command: String, reason: String)
+    /// A command that could change a disk this host itself lives on, refused before it reached the disk.
+    case protected(name: String)
+    /// The unit did not answer in the time it was given; whether it executed the command is not known.
+    case timedOut(name: String, limit: Duration)
+    /// Another unit answers on the path than the one that was opened: nothing may be read from it or written to it.
+    case identityChanged(name: String, expected: String, found: String)
     /// Data to write that is not a whole number of blocks.
     case unalignedTransfer(octets: Int, blockSize: Int)
 }
@@ -36,18 +42,24 @@ public enum SCSIError: Error, Sendable {
 /// | DATA PROTECT (7h), 27h/07h SPACE ALLOCATION FAILED | ERROR_DISK_FULL (112) |
 /// | DATA PROTECT (7h), anything else | ERROR_WRITE_PROTECT (19) |
 /// | HARDWARE ERROR (4h), ABORTED COMMAND (Bh), every other sense key or status | ERROR_IO_DEVICE (1117) |
+/// | a protected disk | ERROR_ACCESS_DENIED (5) |
+/// | no answer in time | ERROR_SEM_TIMEOUT (121) |
+/// | another unit than before | ERROR_WRONG_DISK (34) |
 /// | no status at all | the cause's own code, else ERROR_IO_DEVICE (1117) |
 /// | a malformed response | ERROR_IO_DEVICE (1117) |
 /// | data that is not whole blocks | ERROR_INVALID_PARAMETER (87) |
 ///
 /// It follows what the Windows class driver makes of the same answers (STATUS_DEVICE_BUSY, STATUS_DEVICE_NOT_READY,
-/// STATUS_DEVICE_DATA_ERROR, STATUS_NONEXISTENT_SECTOR …), seen through RtlNtStatusToDosError.
+/// STATUS_DEVICE_DATA_ERROR, STATUS_NONEXISTENT_SECTOR, STATUS_IO_TIMEOUT, STATUS_WRONG_VOLUME …), seen through RtlNtStatusToDosError.
 extension SCSIError: HRESULTConvertible {
     /// The Win32 code of the table above.
     public var win32: Win32Error {
         switch self {
         case .reservationConflict, .busy: .busy
         case .checkCondition(let sense): Self.win32(of: sense)
+        case .protected: .accessDenied
+        case .timedOut: Win32Error(rawValue: 121)  // ERROR_SEM_TIMEOUT
+        case .identityChanged: Win32Error(rawValue: 34)  // ERROR_WRONG_DISK
         case .status, .malformedResponse: .ioDevice
         case .transport(_, let cause): (cause as? any HRESULTConvertible)?.hresult.win32 ?? .ioDevice
         case .unalignedTransfer: .invalidParameter
@@ -89,6 +101,10 @@ extension SCSIError: CustomStringConvertible {
         case .status(let status): "unexpected \(status)"
         case .transport(let name, let cause): "\(name): \(cause)"
         case .malformedResponse(let command, let reason): "malformed response to \(command): \(reason)"
+        case .protected(let name): "\(name): in use by this host, which refuses every command that could change it"
+        case .timedOut(let name, let limit): "\(name): no answer within \(limit)"
+        case .identityChanged(let name, let expected, let found):
+            "\(name): another unit than before: \(found) instead of \(expected)"
         case .unalignedTransfer(let octets, let blockSize): "\(octets) octets are not whole blocks of \(blockSize)"
         }
     }
