@@ -1,0 +1,125 @@
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Reservations
+
+@Suite struct MultipathTransportTests {
+    @Test func goesThroughOnePathUntilItFails() throws {
+        let image = try TemporaryImage()
+        let host = try MultipathHost(image)
+        for path in host.paths { _ = path.takeLog() }
+        _ = try host.disk.read(block: 0, count: 1)
+        #expect(host.paths.map { $0.takeLog().count } == [1, 0, 0])
+        host.paths[0].isDown = true
+        _ = try host.disk.read(block: 0, count: 1)
+        _ = try host.disk.read(block: 0, count: 1)
+        // The second path tells once that it was switched on.
+        #expect(host.paths.map { $0.takeLog().count } == [0, 3, 0])
+        host.paths[0].isDown = false
+        #expect(host.transport.probeFailedPaths() == ["path 0:1"])
+        _ = host.paths.map { $0.takeLog() }
+        _ = try host.disk.read(block: 0, count: 1)
+        #expect(host.paths.map { $0.takeLog().count } == [0, 1, 0])
+    }
+
+    @Test(arguments: [0x040A, 0x040B, 0x040C] as [UInt16])
+    func goesAroundATargetPortThatDoesNotServe(_ code: UInt16) throws {
+        let image = try TemporaryImage()
+        let host = try MultipathHost(image)
+        let standby = SCSIResult(sense: SenseData(key: .notReady, code: .init(rawValue: code)))
+        host.paths[0].answer(standby)
+        _ = try host.disk.read(block: 0, count: 1)
+        #expect(host.transport.failedPaths == [])
+        for path in host.paths { path.answer(standby) }
+        #expect(throws: SCSIError.self) { try host.disk.read(block: 0, count: 1) }
+    }
+
+    @Test func whatTheUnitSaysIsNoReasonForAnotherPath() throws {
+        let image = try TemporaryImage()
+        let host = try MultipathHost(image)
+        for path in host.paths { _ = path.takeLog() }
+        host.paths[0].answer(
+            SCSIResult(sense: SenseData(key: .mediumError, code: .unrecoveredReadError)),
+            SCSIResult(status: .busy), SCSIResult(status: .taskAborted))
+        for _ in 0..<3 {
+            #expect(throws: SCSIError.self) { try host.disk.read(block: 0, count: 1) }
+        }
+        #expect(host.paths.map { $0.takeLog().count } == [3, 0, 0])
+    }
+
+    @Test func aProtectedDiskIsNotTriedThroughOtherPaths() throws {
+        struct Guarded: SCSITransport {
+            let name = "guarded"
+            func execute(cdb: [UInt8], dataOut: [UInt8], dataInLength: Int) throws -> SCSIResult {
+                throw SCSIError.protected(name: name)
+            }
+        }
+        let image = try TemporaryImage()
+        let second = CablePath(try image.unit(), name: "second")
+        let transport = MultipathTransport(name: "unit", paths: [Guarded(), second], probing: .whenNeeded)
+        #expect(throws: SCSIError.self) {
+            try transport.execute(cdb: SCSICommand.testUnitReady.cdb, dataOut: [], dataInLength: 0)
+        }
+        #expect(second.takeLog().isEmpty)
+        #expect(transport.failedPaths == [])
+    }
+
+    @Test func saysHowManyPathsThereAre() throws {
+        let image = try TemporaryImage()
+        let host = try MultipathHost(image)
+        #expect(host.transport.attachment.paths == 3)
+        #expect(host.transport.attachment.isMultipath)
+        #expect(host.transport.attachment.bus == .fileBackedVirtual)
+        let single = MultipathTransport(name: "unit", paths: [host.paths[0]])
+        #expect(single.attachment.paths == 1)
+        #expect(!single.attachment.isMultipath)
+    }
+
+    @Test func looksAfterFailedPathsInTheBackground() async throws {
+        let image = try TemporaryImage()
+        let paths = try [1, 2].map { CablePath(try image.unit(1, port: $0), name: "path \($0)") }
+        let start = ContinuousClock.now
+        let elapsed = Mutex(Duration.zero)
+        let transport = MultipathTransport(
+            name: "unit", paths: paths,
+            probing: .every(.seconds(5)) { start.advanced(by: elapsed.withLock { $0 }) })
+        let disk = try Disk(transport: transport)
+        paths[0].isDown = true
+        try disk.testUnitReady()
+        // The first look, while the cable is out; the next is due five seconds later, not before.
+        try disk.testUnitReady()
+        paths[0].isDown = false
+        elapsed.withLock { $0 = .seconds(5) }
+        while transport.failedPaths != [] {
+            try disk.testUnitReady()
+            await Task.yield()
+        }
+    }
+
+    @Test func commandsOfManyThreadsComeToAnEnd() async throws {
+        let image = try TemporaryImage()
+        let host = try MultipathHost(image)
+        try host.disk.register(existing: .none, new: key(0xA))
+        try host.disk.reserve(key: key(0xA), type: .writeExclusive)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for block in 0..<8 as Range<UInt64> {
+                group.addTask {
+                    for round in 0..<20 as Range<UInt8> {
+                        try host.disk.write(block: block, [UInt8](repeating: round, count: 512))
+                    }
+                }
+            }
+            group.addTask {
+                host.paths[0].isDown = true
+                await Task.yield()
+                host.paths[0].isDown = false
+                host.transport.probeFailedPaths()
+            }
+            try await group.waitForAll()
+        }
+        for block in 0..<8 as Range<UInt64> {
+            #expect(try host.disk.read(block: block, count: 1) == [UInt8](repeating: 19, count: 512))
+        }
+    }
+}
