@@ -13,13 +13,6 @@ extension ClusterStorage {
     }
 
     /// Answers E_NOTIMPL.
-    public func cprepDiskGetUniqueIds(
-        _ request: IClusterStorage2.CprepDiskGetUniqueIds.Request, context: CallContext
-    ) async throws -> IClusterStorage2.CprepDiskGetUniqueIds.Response {
-        throw HRESULT.notImplemented
-    }
-
-    /// Answers E_NOTIMPL.
     public func cprepDiskPRRegister(
         _ request: IClusterStorage2.CprepDiskPRRegister.Request, context: CallContext
     ) async throws -> IClusterStorage2.CprepDiskPRRegister.Response {
@@ -81,23 +74,9 @@ extension ClusterStorage {
     ) async throws -> IClusterStorage2.CprepDiskIsReadable.Response {
         throw HRESULT.notImplemented
     }
-
-    /// Answers E_NOTIMPL.
-    public func cprepDiskGetDsms(
-        _ request: IClusterStorage2.CprepDiskGetDsms.Request, context: CallContext
-    ) async throws -> IClusterStorage2.CprepDiskGetDsms.Response {
-        throw HRESULT.notImplemented
-    }
 }
 
 extension ClusterStorage: IClusterStorage3Server {
-    /// Answers E_NOTIMPL.
-    public func cprepDiskGetUniqueIds3(
-        _ request: IClusterStorage3.CprepDiskGetUniqueIds3.Request, context: CallContext
-    ) async throws -> IClusterStorage3.CprepDiskGetUniqueIds3.Response {
-        throw HRESULT.notImplemented
-    }
-
     /// Answers E_NOTIMPL.
     public func cprepCheckNetFtBindings3(
         _ request: IClusterStorage3.CprepCheckNetFtBindings3.Request, context: CallContext
@@ -130,13 +109,6 @@ extension ClusterStorage: IClusterStorage3Server {
     public func cprepConnectToNewSmbShares3(
         _ request: IClusterStorage3.CprepConnectToNewSmbShares3.Request, context: CallContext
     ) async throws -> IClusterStorage3.CprepConnectToNewSmbShares3.Response {
-        throw HRESULT.notImplemented
-    }
-
-    /// Answers E_NOTIMPL.
-    public func cprepDiskGetProps3(
-        _ request: IClusterStorage3.CprepDiskGetProps3.Request, context: CallContext
-    ) async throws -> IClusterStorage3.CprepDiskGetProps3.Response {
         throw HRESULT.notImplemented
     }
 

@@ -67,17 +67,6 @@ extension ClusterStorage: IClusterStorage2Server {
         }
     }
 
-    /// CprepDiskGetProps (3.2.4.5).
-    public func cprepDiskGetProps(
-        _ request: IClusterStorage2.CprepDiskGetProps.Request, context: CallContext
-    ) async throws -> IClusterStorage2.CprepDiskGetProps.Response {
-        try await ordered(.CprepDiskGetProps) { object in
-            var response = IClusterStorage2.CprepDiskGetProps.Response(returnValue: .ok, for: request)
-            response.DiskProps = try await object.properties(of: request.DiskId.name).properties
-            return response
-        }
-    }
-
     /// CprepDiskStopDefense (3.2.4.6).
     public func cprepDiskStopDefense(
         _ request: IClusterStorage2.CprepDiskStopDefense.Request, context: CallContext

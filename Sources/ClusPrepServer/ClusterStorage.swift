@@ -2,8 +2,10 @@ import ClusterProtocols
 import DCERPC
 import DCOM
 import ErrorCodes
+import HostInventory
 import Logging
 import NDR
+import Volumes
 
 /// An activation of ClusterStorage2: IClusterStorage2 and IClusterStorage3 as two faces of one object ([MS-CSVP] 3.2, 3.4).
 ///
@@ -22,10 +24,12 @@ public actor ClusterStorage: COMObject {
         public var majorVersion: UInt32
         /// The operating system's minor version that clients are told.
         public var minorVersion: UInt32
+        /// Finds the multipath modules of this host.
+        public var modules: @Sendable () async throws -> [DeviceSpecificModule] = { [] }
         /// Hears what clients do.
         public var logger: Logger
 
-        /// From its parts.
+        /// From its parts; no multipath modules.
         public init(disks: [NodeDisk], majorVersion: UInt32, minorVersion: UInt32, logger: Logger) {
             self.disks = disks
             self.majorVersion = majorVersion
@@ -38,8 +42,8 @@ public actor ClusterStorage: COMObject {
     let logger: Logger
     let holder = NodeDisk.Holder.new()
     var state = StorageState()
-    /// The disks whose identity another disk of the list had, too.
-    private var collisions: Set<Int> = []
+    /// What the disks of the list are to each other, by number: redundant, colliding.
+    var relations: [DiskFlags] = []
     /// What this object has a part in, by disk. It may have lost it without having heard of it yet.
     private var tenures: [Int: NodeDisk.Tenure] = [:]
     private var isReleased = false
@@ -140,18 +144,9 @@ public actor ClusterStorage: COMObject {
         for disk in disks {
             if let problem = disk.problem { logger.warning("disk \(disk.number) (\(disk.path)): \(problem)") }
         }
-        collisions = Set(disks.indices.filter { disks[$0].flags.contains(.collision) })
+        relations = disks.map { $0.flags.intersection([.redundant, .collision]) }
         state.didPrepare(disks: disks.map(\.identity))
         return UInt32(disks.count)
-    }
-
-    func properties(of name: StorageState.DiskName) async throws -> DiskDescription {
-        let number = try state.admit(.CprepDiskGetProps, disk: name)
-        var description = await environment.disks[number].describe()
-        // What this object knows the disk by, even if somebody has given it a new table meanwhile.
-        description.identity = state.disks[number].identity
-        if collisions.contains(number) { description.flags.insert(.collision) }
-        return description
     }
 
     func attach(_ name: StorageState.DiskName) async throws {

@@ -103,13 +103,14 @@ public enum StorageMethod: String, Sendable, CaseIterable {
         case .CprepDiskRawRead, .CprepDiskRawWrite, .CprepPrepareNode, .CprepPrepareNodePhase2, .CprepDiskGetProps,
             .CprepDiskStopDefense, .CprepDiskOnline, .CprepDiskWriteFileData, .CprepDiskVerifyFileData,
             .CprepDiskDeleteFile, .CprepDiskOffline, .CprepDiskAttach, .CprepDiskPRArbitrate,
-            .CprepDiskDiskPartitionIsNtfs, .CprepDiskGetArbSectors, .CprepDiskIsOnline, .CprepDiskGetFSName:
+            .CprepDiskDiskPartitionIsNtfs, .CprepDiskGetUniqueIds, .CprepDiskGetDsms, .CprepDiskGetUniqueIds3,
+            .CprepDiskGetProps3, .CprepDiskGetArbSectors, .CprepDiskIsOnline, .CprepDiskGetFSName:
             true
-        case .CprepDiskVerifyUnique, .CprepDiskGetUniqueIds, .CprepDiskPRRegister, .CprepDiskPRUnRegister,
+        case .CprepDiskVerifyUnique, .CprepDiskPRRegister, .CprepDiskPRUnRegister,
             .CprepDiskPRReserve, .CprepDiskPRRelease, .CprepDiskIsPRPresent, .CprepDiskPRPreempt, .CprepDiskPRClear,
-            .CprepDiskSetOnline, .CprepDiskIsReadable, .CprepDiskGetDsms, .CprepDiskGetUniqueIds3,
+            .CprepDiskSetOnline, .CprepDiskIsReadable,
             .CprepCheckNetFtBindings3, .CprepCsvTestSetup3, .CprepIsNodeClustered3, .CprepCreateNewSmbShares3,
-            .CprepConnectToNewSmbShares3, .CprepDiskGetProps3, .CprepDiskIsReadOnly3, .CprepDiskPRRegister3,
+            .CprepConnectToNewSmbShares3, .CprepDiskIsReadOnly3, .CprepDiskPRRegister3,
             .CprepDiskFindKey3, .CprepDiskPRPreempt3, .CprepDiskPRReserve3, .CprepDiskIsPRPresent3,
             .CprepDiskPRRelease3,
             .CprepDiskPRClear3:

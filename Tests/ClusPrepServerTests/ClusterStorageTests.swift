@@ -307,12 +307,12 @@ struct ClusterStorageTests {
         let object = TestNode(name: "a").storage([])
         try await Self.storage2(object) { client async throws in
             let answers = try await [
-                client.cprepDiskVerifyUnique(.init()).returnValue, client.cprepDiskGetUniqueIds(.init()).returnValue,
+                client.cprepDiskVerifyUnique(.init()).returnValue,
                 client.cprepDiskPRRegister(.init()).returnValue, client.cprepDiskPRUnRegister(.init()).returnValue,
                 client.cprepDiskPRReserve(.init()).returnValue, client.cprepDiskPRRelease(.init()).returnValue,
                 client.cprepDiskIsPRPresent(.init()).returnValue, client.cprepDiskPRPreempt(.init()).returnValue,
                 client.cprepDiskPRClear(.init()).returnValue, client.cprepDiskSetOnline(.init()).returnValue,
-                client.cprepDiskIsReadable(.init()).returnValue, client.cprepDiskGetDsms(.init()).returnValue,
+                client.cprepDiskIsReadable(.init()).returnValue,
                 client.opnum8NotUsedOnWire(.init()).returnValue,
             ]
             #expect(answers.allSatisfy { $0 == .notImplemented })

@@ -91,6 +91,7 @@ struct FaultyTransport: SCSITransport {
     let faults: Faults
 
     var name: String { unit.name }
+    var attachment: DiskAttachment { unit.attachment }
 
     func execute(cdb: [UInt8], dataOut: [UInt8], dataInLength: Int) throws -> SCSIResult {
         faults.waitWhileSilent()
