@@ -122,6 +122,29 @@ extension Disk {
         try reserveOut(abort ? .preemptAndAbort : .preempt, key: key, serviceActionKey: victim, type: type)
     }
 
+    /// REGISTER AND MOVE: hands the reservation to another I_T nexus, which is registered with the new key by the same stroke.
+    ///
+    /// - Parameters:
+    ///   - key: the key this nexus, the holder, is registered with.
+    ///   - newKey: the key the other nexus gets; not zero.
+    ///   - initiator: the other nexus' initiator port.
+    ///   - relativeTargetPort: the other nexus' target port.
+    ///   - unregister: whether our own registration goes.
+    /// - Throws: ``SCSIError/reservationConflict`` where we do not hold the reservation, or all registrants do.
+    public func registerAndMove(
+        key: ReservationKey, newKey: ReservationKey, to initiator: InitiatorIdentity, relativeTargetPort: UInt16,
+        unregister: Bool, persistsThroughPowerLoss: Bool = false
+    ) throws {
+        let list = ReserveOutParameters(
+            key: key, serviceActionKey: newKey, persistsThroughPowerLoss: persistsThroughPowerLoss,
+            move: .init(
+                unregisters: unregister, targetPort: relativeTargetPort, transportID: initiator.transportID)
+        ).octets
+        try execute(
+            .persistentReserveOut(
+                .registerAndMove, scope: 0, type: 0, parameterListLength: UInt32(list.count)), dataOut: list)
+    }
+
     private func reserveIn(_ action: SCSICommand.ReserveInAction, initialLength: UInt16 = 4096) throws -> [UInt8] {
         let octets = try execute(
             .persistentReserveIn(action, allocationLength: initialLength), dataIn: Int(initialLength))
@@ -169,7 +192,7 @@ extension Disk {
 }
 
 extension ReservationType {
-    /// The type's bit in the PERSISTENT RESERVATION TYPE MASK (SPC-3 table 113), octet 4 being the high one.
+    /// The type's bit in the PERSISTENT RESERVATION TYPE MASK (SPC-3 6.11.4), octet 4 being the high one.
     var capabilityMask: UInt16 {
         switch self {
         case .writeExclusive: 0x0200

@@ -70,7 +70,7 @@ public struct InitiatorIdentity: Sendable, Hashable, Codable {
 extension InitiatorIdentity {
     private static let separator = ",i,0x"
 
-    /// The TransportID (SPC-3 7.5.4.6, table 264): format 01b, the initiator port's world wide unique name, which is the name, the
+    /// The TransportID (SPC-3 7.5.4.6): format 01b, the initiator port's world wide unique name, which is the name, the
     /// separator `,i,0x` and the twelve hexadecimal digits of the ISID, ended by a null and padded to a multiple of four.
     public var transportID: [UInt8] {
         let digits = String(sessionID, radix: 16)

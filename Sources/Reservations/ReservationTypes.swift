@@ -48,7 +48,7 @@ public struct ReservationKey: RawRepresentable, Hashable, Sendable, CustomString
     }
 }
 
-/// The type of a persistent reservation (SPC-3 table 108).
+/// The type of a persistent reservation (SPC-3 6.11.3.4).
 public enum ReservationType: UInt8, Sendable, CaseIterable {
     /// Only the holder writes.
     case writeExclusive = 1

@@ -19,7 +19,7 @@ import Testing
 
     // MARK: Identity
 
-    /// SPC-3 table 81: direct access, SPC-3, response data format 2 with HISUP, 91 octets follow, MULTIP, CMDQUE.
+    /// SPC-3 6.4.2: direct access, SPC-3, response data format 2 with HISUP, 91 octets follow, MULTIP, CMDQUE.
     @Test func standardInquiry() {
         let data = unit.send(.inquiry(page: nil, allocationLength: 96)).data
         #expect(data.count == 96)
@@ -36,7 +36,7 @@ import Testing
     @Test func vitalProductData() throws {
         let serial = String(unit.identifier, radix: 16, uppercase: true)
         #expect(serial.count == 16 && serial.first == "3")
-        #expect(unit.send(.inquiry(page: 0, allocationLength: 255)).data == octets("00 00 0003 00 80 83"))
+        #expect(unit.send(.inquiry(page: 0, allocationLength: 255)).data == octets("00 00 0006 00 80 83 B0 B1 B2"))
         #expect(
             unit.send(.inquiry(page: 0x80, allocationLength: 255)).data == octets("00 80 0010") + Array(serial.utf8))
         // SPC-3 7.6.3: NAA (binary, 8 octets), name (UTF-8, 24 octets), T10 (ASCII, 24 octets), port (binary, 4 octets, iSCSI).
@@ -45,10 +45,10 @@ import Testing
                 == octets("00 83 004C") + octets("01 03 00 08 \(serial)")
                 + octets("03 08 00 18") + Array("naa.\(serial)".utf8) + [0, 0, 0, 0]
                 + octets("02 01 00 18") + Array("CLUSPREP\(serial)".utf8) + octets("51 94 00 04 0000 0001"))
-        #expect(sense(unit.send(.inquiry(page: 0xB0, allocationLength: 255))) == .invalidFieldInCDB)
+        #expect(sense(unit.send(.inquiry(page: 0xB3, allocationLength: 255))) == .invalidFieldInCDB)
         let disk = try Disk(transport: unit)
         #expect(try disk.serialNumber() == serial)
-        #expect(try disk.supportedPages() == [0, 0x80, 0x83])
+        #expect(try disk.supportedPages() == [0, 0x80, 0x83, 0xB0, 0xB1, 0xB2])
         let identifiers = try disk.identifiers()
         #expect(DeviceIdentifier.preferred(identifiers)?.text == "naa.\(serial)")
         #expect(identifiers.map(\.kind) == [.naa, .scsiName, .t10Vendor, .relativeTargetPort])
@@ -242,9 +242,9 @@ import Testing
             #expect(throws: Never.self) { try SCSICommand(cdb: cdb) }
         }
         #expect(
-            unit.send(.reportSupportedOperationCodes(.one(0x16), allocationLength: 64)).data == [0, 1, 0, 0])
+            unit.send(.reportSupportedOperationCodes(.one(0x15), allocationLength: 64)).data == [0, 1, 0, 0])
         #expect(
-            unit.send(.reportSupportedOperationCodes(.oneWithServiceAction(0x5F, 7), allocationLength: 64)).data
+            unit.send(.reportSupportedOperationCodes(.oneWithServiceAction(0x5F, 8), allocationLength: 64)).data
                 == [0, 1, 0, 0])
         #expect(
             sense(unit.send(.reportSupportedOperationCodes(.one(0x5F), allocationLength: 64))) == .invalidFieldInCDB)
@@ -323,7 +323,7 @@ import Testing
     @Test func commandsNobodyKnows() {
         #expect(sense(unit.execute(cdb: [], dataOut: [], dataInLength: 0)) == .invalidOperationCode)
         #expect(
-            sense(unit.execute(cdb: octets("16 00 00 00 00 00"), dataOut: [], dataInLength: 0)) == .invalidOperationCode
+            sense(unit.execute(cdb: octets("15 00 00 00 00 00"), dataOut: [], dataInLength: 0)) == .invalidOperationCode
         )
         for code in UInt8.min...UInt8.max {
             // Whatever comes, an answer goes.

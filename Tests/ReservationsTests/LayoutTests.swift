@@ -71,7 +71,11 @@ import Testing
 
     static let refusals: [(String, SCSICommandRefusal)] = [
         ("", .invalidOperationCode),
-        ("16 00 00 00 00 00", .invalidOperationCode),  // RESERVE (6): not beside persistent reservations
+        ("15 00 00 00 00 00", .invalidOperationCode),  // MODE SELECT: nothing can be changed
+        ("16 10 00 00 00 00", .invalidField(octet: 1, bit: 4)),  // RESERVE (6) for a third party
+        ("41 02 00 00 00 00 00 00 01 00", .invalidField(octet: 1, bit: 2)),  // LBDATA
+        ("41 01 00 00 00 00 00 00 01 00", .invalidField(octet: 1, bit: 0)),  // NDOB has no 10-octet form
+        ("4D 01 00 00 00 00 00 00 FF 00", .invalidField(octet: 1, bit: 0)),  // SP
         ("C0 00 00 00 00 00", .invalidOperationCode),  // vendor specific
         ("00 00 00 00 00 04", .invalidField(octet: 5, bit: 2)),  // NACA
         ("12 00 80 00 FF 00", .invalidField(octet: 2)),  // a page without EVPD
@@ -80,7 +84,7 @@ import Testing
         ("25 00 00 00 00 00 00 00 01 00", .invalidField(octet: 8, bit: 0)),
         ("28 20 00 00 00 00 00 00 01 00", .invalidField(octet: 1, bit: 7)),  // RDPROTECT
         ("5E 04 00 00 00 00 00 00 FF 00", .invalidField(octet: 1, bit: 4)),
-        ("5F 07 00 00 00 00 00 00 18 00", .invalidField(octet: 1, bit: 4)),  // REGISTER AND MOVE
+        ("5F 08 00 00 00 00 00 00 18 00", .invalidField(octet: 1, bit: 4)),  // REPLACE LOST RESERVATION of SPC-4
         ("5F 1F 00 00 00 00 00 00 18 00", .invalidField(octet: 1, bit: 4)),
         ("9E 11 00 00 00 00 00 00 00 00 00 00 00 20 00 00", .invalidField(octet: 1, bit: 4)),
         ("A3 0B 00 00 00 00 00 00 00 FF 00 00", .invalidField(octet: 1, bit: 4)),
@@ -94,7 +98,7 @@ import Testing
 
     // MARK: Sense data
 
-    /// SPC-3 table 26: key at octet 2, code and qualifier at 12 and 13, SKSV, C/D, BPV and bit pointer at 15, field at 16.
+    /// SPC-3 4.5.3: key at octet 2, code and qualifier at 12 and 13, SKSV, C/D, BPV and bit pointer at 15, field at 16.
     @Test func fixedSenseData() {
         let sense = SenseData(
             key: .illegalRequest, code: .invalidFieldInCDB, information: 0x1234,
@@ -104,7 +108,7 @@ import Testing
         #expect(SenseData(expected) == sense)
     }
 
-    /// SPC-3 tables 12, 14 and 16: an information descriptor, then a sense key specific one.
+    /// SPC-3 4.5.2: an information descriptor, then a sense key specific one.
     @Test func descriptorSenseData() {
         let sense = SenseData(
             key: .illegalRequest, code: .invalidFieldInParameterList, information: 0x1_0000_0000,
@@ -180,14 +184,14 @@ import Testing
         return state
     }()
 
-    /// SPC-3 table 104.
+    /// SPC-3 6.11.2.
     @Test func readKeys() {
         #expect(
             Self.twoNodes.data(for: .readKeys)
                 == octets("01020304 00000010 1111222233334440 1111222233334441"))
     }
 
-    /// SPC-3 table 106: the key, four obsolete octets, a reserved one, scope and type, two obsolete ones.
+    /// SPC-3 6.11.3: the key, four obsolete octets, a reserved one, scope and type, two obsolete ones.
     @Test func readReservation() {
         var state = Self.twoNodes
         #expect(
@@ -199,16 +203,16 @@ import Testing
         #expect(state.data(for: .readReservation) == octets("01020304 00000000"))
     }
 
-    /// SPC-3 tables 112 and 113: SIP_C (bit 3), ATP_C (bit 2), PTPL_C (bit 0); TMV (bit 7), PTPL_A (bit 0); the mask EA00h
+    /// SPC-3 6.11.4: CRH (bit 4), SIP_C (bit 3), ATP_C (bit 2), PTPL_C (bit 0); TMV (bit 7), PTPL_A (bit 0); the mask EA00h
     /// with 01h in its second octet.
     @Test func reportCapabilities() {
         var state = Self.twoNodes
-        #expect(state.data(for: .reportCapabilities) == octets("0008 0D 80 EA01 0000"))
+        #expect(state.data(for: .reportCapabilities) == octets("0008 1D 80 EA01 0000"))
         state.persistsThroughPowerLoss = true
-        #expect(state.data(for: .reportCapabilities) == octets("0008 0D 81 EA01 0000"))
+        #expect(state.data(for: .reportCapabilities) == octets("0008 1D 81 EA01 0000"))
     }
 
-    /// SPC-3 tables 111 and 264. `iqn.x:a,i,0x800000000001` is 24 characters and needs a null, so the field has 28 octets.
+    /// SPC-3 6.11.5 and 7.5.4.6. `iqn.x:a,i,0x800000000001` is 24 characters and needs a null, so the field has 28 octets.
     @Test func readFullStatus() {
         let first = "69716E2E783A61 2C692C3078 383030303030303030303031 00000000"
         let second = "69716E2E783A6262 2C692C3078 303030303030303030303032 000000"
@@ -222,7 +226,7 @@ import Testing
                     """))
     }
 
-    /// SPC-3 table 116.
+    /// SPC-3 6.12.3.
     @Test func reserveOutParameters() throws {
         let text = "0000000000000001 0000000000000002 00000000 05 00 0000"
         let list = ReserveOutParameters(

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Reservations
 
-/// PREEMPT and PREEMPT AND ABORT (SPC-3 5.6.10.4 and 5.6.10.5): table 36 and both roles of the key.
+/// PREEMPT and PREEMPT AND ABORT (SPC-3 5.6.10.4 and 5.6.10.5): both roles of the key.
 extension ReserveOutTests {
     static let preempts: [SCSICommand.ReserveOutAction] = [.preempt, .preemptAndAbort]
 

@@ -43,7 +43,7 @@ import Testing
         state.attentions.filter { $0.nexus == nexus }.map(\.code)
     }
 
-    // MARK: REGISTER: table 33, line by line
+    // MARK: REGISTER (5.6.6), case by case
 
     @Test mutating func registeringWithNothingDoesNothing() throws {
         try state.execute(request(.register, a, persists: true))
@@ -128,7 +128,7 @@ import Testing
         try state.execute(request(.registerAndIgnoreExistingKey, .init(initiator: .node("n0"), targetPort: 1), to: 3))
     }
 
-    // MARK: ALL_TG_PT and SPEC_I_PT: table 34a of the later standards
+    // MARK: ALL_TG_PT and SPEC_I_PT
 
     @Test mutating func allTargetPortsRegistersEach() throws {
         try state.execute(request(.register, a, to: 1, allTargetPorts: true))

@@ -8,8 +8,9 @@ final class TemporaryImage: Sendable {
     let folder: String
     let path: String
 
-    init(blocks: Int = 64, blockSize: Int = 512) throws {
-        var template = Array("/tmp/clusprep-reservations-XXXXXX".utf8CString)
+    /// An image in a new folder below this one.
+    init(blocks: Int = 64, blockSize: Int = 512, in parent: String = "/tmp") throws {
+        var template = Array("\(parent)/clusprep-reservations-XXXXXX".utf8CString)
         folder = try #require(mkdtemp(&template).map { String(cString: $0) })
         path = folder + "/disk.img"
         let file = try OpenFile(path, flags: O_RDWR | O_CREAT | O_EXCL, mode: 0o644)

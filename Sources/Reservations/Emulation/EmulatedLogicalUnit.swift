@@ -23,6 +23,10 @@ import Synchronization
 /// **Atomicity.** The check for a conflict and the transfer of data are one step with respect to every change of the
 /// reservations: when PREEMPT has returned GOOD, no write of the preempted nexus is under way or to come.
 ///
+/// **Thin provisioning.** An image that is sparse when it becomes a disk is a thin-provisioned unit: UNMAP and WRITE SAME give
+/// space back to the host, and a write ends with SPACE ALLOCATION FAILED WRITE PROTECT where the host's file system is full or
+/// a ceiling (``limitSpace(to:)``) is reached. Any other image is fully provisioned and keeps its space.
+///
 /// Each call blocks until the command has ended; any number may run at the same time.
 public final class EmulatedLogicalUnit: SCSITransport {
     /// The relative identifiers of the device's target ports.
@@ -49,6 +53,8 @@ public final class EmulatedLogicalUnit: SCSITransport {
     /// Whether the image must not be written.
     public var isReadOnly: Bool { image.isReadOnly }
 
+    /// What keeps this nexus' RESERVE (6) alive: it ends with the value, and with the process.
+    let legacySession = Mutex<OpenFile?>(nil)
     let nexus: Nexus
     let image: ImageFile
     let store: ReservationStore
@@ -119,7 +125,15 @@ public final class EmulatedLogicalUnit: SCSITransport {
             throw .imageUnreadable(error)
         }
         if let format { throw .foreignImage(path: image.path, format: format) }
-        return UnitState(imageLength: image.length, blockSize: blockSize, bootIdentifier: bootIdentifier)
+        let isSparse: Bool
+        do {
+            isSparse = try image.allocatedOctets() < image.length
+        } catch {
+            throw .imageUnreadable(error)
+        }
+        return UnitState(
+            imageLength: image.length, blockSize: blockSize, bootIdentifier: bootIdentifier,
+            thinProvisioning: isSparse ? ThinProvisioning() : nil)
     }
 
     private static func bootIdentifier() throws(EmulatedUnitError) -> String {
@@ -166,8 +180,15 @@ public final class EmulatedLogicalUnit: SCSITransport {
         switch parsed {
         case .success(.persistentReserveOut(let action, let scope, let type, let length)):
             return try reserveOut(action, scope: scope, type: type, list: dataOut, length: length)
+        case .success(.reserve6):
+            return try reserve6()
+        case .success(.release6):
+            return try release6()
         case .success(let command):
             return try attending { state in
+                if try isForbidden(command, by: state.legacyReservation) {
+                    return SCSIResult(status: .reservationConflict)
+                }
                 guard state.reservations.allows(command.access, from: nexus) else {
                     return SCSIResult(status: .reservationConflict)
                 }
@@ -193,19 +214,31 @@ public final class EmulatedLogicalUnit: SCSITransport {
         try store.update { $0.reservations.takeAttention(of: nexus) }.map { SenseData(key: .unitAttention, code: $0) }
     }
 
-    private func reserveOut(
-        _ action: SCSICommand.ReserveOutAction, scope: UInt8, type: UInt8, list: [UInt8], length: UInt32
-    ) throws -> SCSIResult {
+    /// Runs a command that changes the state, unless a unit attention has to be told first.
+    func updating(_ body: (inout UnitState) throws -> SCSIResult) throws -> SCSIResult {
         try store.update { state in
             if let code = state.reservations.takeAttention(of: nexus) {
                 return SCSIResult(sense: SenseData(key: .unitAttention, code: code))
+            }
+            return try body(&state)
+        }
+    }
+
+    private func reserveOut(
+        _ action: SCSICommand.ReserveOutAction, scope: UInt8, type: UInt8, list: [UInt8], length: UInt32
+    ) throws -> SCSIResult {
+        try updating { state in
+            // SPC-2 5.5.1: while a RESERVE (6) stands, whoever's it is.
+            if let legacy = state.legacyReservation {
+                if try store.isAlive(legacy.session) { return SCSIResult(status: .reservationConflict) }
+                state.legacyReservation = nil
             }
             // Nobody gets what is not there; giving up stays possible.
             if action.canTakeReservation { try image.check() }
             do throws(ReserveOutRefusal) {
                 let request = ReserveOutRequest(
                     action: action, scope: scope, type: type,
-                    parameters: try ReserveOutParameters(list, length: length), nexus: nexus,
+                    parameters: try ReserveOutParameters(list, length: length, action: action), nexus: nexus,
                     targetPorts: Self.targetPorts)
                 try state.reservations.execute(request)
                 return SCSIResult(status: .good)
@@ -260,6 +293,8 @@ extension SCSIResult {
         case let range as AddressOutOfRange:
             self.init(
                 sense: SenseData(key: .illegalRequest, code: .blockAddressOutOfRange, information: range.block))
+        case is SpaceExhausted:
+            self.init(sense: SenseData(key: .dataProtect, code: .spaceAllocationFailed))
         case EmulatedUnitError.stateUnavailable, is FileError:
             self.init(sense: SenseData(key: .hardwareError, code: .internalTargetFailure))
         case EmulatedUnitError.imageMissing:

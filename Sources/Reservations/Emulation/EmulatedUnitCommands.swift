@@ -16,21 +16,36 @@ extension EmulatedLogicalUnit {
             var octets: [UInt8] = []
             octets.append(bigEndian: blockCount - 1)
             octets.append(bigEndian: UInt32(blockSize))
+            // LBPME and LBPRZ.
+            octets += [0, 0, state.thinProvisioning == nil ? 0 : 0xC0]
             octets += [UInt8](repeating: 0, count: 32 - octets.count)
             return SCSIResult(status: .good, data: Array(octets.prefix(Int(length))))
         case .read(let range, let form):
             return try read(range, form: form)
         case .write(let range, let form, let forceUnitAccess):
-            return try write(range, form: form, data: dataOut, forceUnitAccess: forceUnitAccess)
+            return try write(
+                range, form: form, data: dataOut, forceUnitAccess: forceUnitAccess,
+                provisioning: state.thinProvisioning)
+        case .writeSame(let range, let isSixteenOctets, let options):
+            return try writeSame(
+                range, options: options, data: dataOut, isSixteenOctets: isSixteenOctets,
+                provisioning: state.thinProvisioning)
+        case .unmap(let isAnchored, let length):
+            return try unmap(
+                isAnchored: isAnchored, list: dataOut, length: length, provisioning: state.thinProvisioning)
+        case .logSense(let request, let length):
+            return try logSense(
+                request, allocationLength: Int(length), provisioning: state.thinProvisioning)
         case .synchronizeCache(let range, _):
             try check(range)
             return try synchronize(range)
         case .persistentReserveIn(let action, let length):
             return SCSIResult(status: .good, data: Array(state.reservations.data(for: action).prefix(Int(length))))
         case .reportSupportedOperationCodes(let query, let length):
-            let octets = try SupportedCommands.parameterData(for: query)
+            let octets = try SupportedCommands.parameterData(
+                for: query, isThin: state.thinProvisioning != nil)
             return SCSIResult(status: .good, data: Array(octets.prefix(Int(length))))
-        case .inquiry, .reportLUNs, .requestSense, .persistentReserveOut:
+        case .inquiry, .reportLUNs, .requestSense, .persistentReserveOut, .reserve6, .release6:
             // Executed before this point, as they have rules of their own.
             throw SCSICommandRefusal.invalidOperationCode
         }
@@ -50,14 +65,16 @@ extension EmulatedLogicalUnit {
     }
 
     private func write(
-        _ range: SCSICommand.BlockRange, form: SCSICommand.TransferForm, data: [UInt8], forceUnitAccess: Bool
+        _ range: SCSICommand.BlockRange, form: SCSICommand.TransferForm, data: [UInt8], forceUnitAccess: Bool,
+        provisioning: ThinProvisioning?
     ) throws -> SCSIResult {
         let span = try span(of: range, form: form)
         if isReadOnly { return SCSIResult(sense: SenseData(key: .dataProtect, code: .writeProtected)) }
         // Less data than the command announces never reaches the medium, not even in part.
         guard data.count == span.count else { throw form.countRefusal }
         try image.check()
-        do {
+        try checkSpace(provisioning, at: span.offset, count: span.count)
+        do throws(FileError) {
             try image.write(data, at: span.offset)
             if forceUnitAccess { try image.synchronize() }
             return SCSIResult(status: .good)
@@ -76,7 +93,7 @@ extension EmulatedLogicalUnit {
         }
     }
 
-    private func check(_ range: SCSICommand.BlockRange) throws {
+    func check(_ range: SCSICommand.BlockRange) throws {
         guard range.first <= blockCount, UInt64(range.count) <= blockCount - range.first else {
             throw AddressOutOfRange(block: min(range.first, blockCount))
         }
@@ -109,13 +126,24 @@ extension EmulatedLogicalUnit {
                 VitalProductData.supportedPages,
                 content: [
                     VitalProductData.supportedPages, VitalProductData.unitSerialNumber,
-                    VitalProductData.deviceIdentification,
+                    VitalProductData.deviceIdentification, VitalProductData.blockLimits,
+                    VitalProductData.blockDeviceCharacteristics, VitalProductData.logicalBlockProvisioning,
                 ])
         case VitalProductData.unitSerialNumber:
             octets = VitalProductData.page(VitalProductData.unitSerialNumber, content: Array(serialNumber.utf8))
         case VitalProductData.deviceIdentification:
             octets = VitalProductData.page(
                 VitalProductData.deviceIdentification, content: designators.flatMap(\.octets))
+        case VitalProductData.blockLimits:
+            octets = VitalProductData.page(
+                VitalProductData.blockLimits, content: blockLimits(try store.read { $0.thinProvisioning }))
+        case VitalProductData.blockDeviceCharacteristics:
+            octets = VitalProductData.page(
+                VitalProductData.blockDeviceCharacteristics, content: blockDeviceCharacteristics)
+        case VitalProductData.logicalBlockProvisioning:
+            octets = VitalProductData.page(
+                VitalProductData.logicalBlockProvisioning,
+                content: logicalBlockProvisioning(try store.read { $0.thinProvisioning }))
         default:
             throw SCSICommandRefusal.invalidField(octet: 2)
         }

@@ -20,6 +20,8 @@ public enum EmulatedUnitError: Error, Sendable, Hashable {
     case blockSizeChanged(path: String, recorded: Int, requested: Int)
     /// A block size that is no power of two from 512 to 65536.
     case invalidBlockSize(Int)
+    /// A limit of space for a unit that has all of its space.
+    case notThinProvisioned(path: String)
     /// A target port the unit does not have.
     case invalidTargetPort(UInt16)
     /// The reservation state beside the image is damaged. It is left as it is: whoever holds the disk must not lose it
@@ -43,7 +45,8 @@ extension EmulatedUnitError: HRESULTConvertible {
         case .truncatedImage, .imageResized: Win32Error.diskCorrupt.hresult
         case .stateCorrupted, .stateReplaced, .imageReplaced: Win32Error.fileCorrupt.hresult
         case .stateVersion: Win32Error(rawValue: 1306).hresult  // ERROR_REVISION_MISMATCH
-        case .blockSizeChanged, .invalidBlockSize, .invalidTargetPort: Win32Error.invalidParameter.hresult
+        case .blockSizeChanged, .invalidBlockSize, .invalidTargetPort, .notThinProvisioned:
+            Win32Error.invalidParameter.hresult
         }
     }
 }
@@ -64,6 +67,8 @@ extension EmulatedUnitError: CustomStringConvertible {
         case .blockSizeChanged(let path, let recorded, let requested):
             "\(path): has blocks of \(recorded) octets, not \(requested)"
         case .invalidBlockSize(let size): "\(size) is not a block size (a power of two from 512 to 65536)"
+        case .notThinProvisioned(let path):
+            "\(path): was not sparse when it became a disk, so its space has no limit to set"
         case .invalidTargetPort(let port): "the unit has no target port \(port)"
         case .stateCorrupted(let path, let reason):
             "\(path): the reservation state is damaged (\(reason)); remove the file once no node uses the disk"

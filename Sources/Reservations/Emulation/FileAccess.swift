@@ -133,7 +133,19 @@ final class OpenFile: Sendable {
         guard result == 0 else { throw FileError("lock", path) }
     }
 
-    /// F_OFD_SETLKW of Linux, which the C library declares only for GNU sources.
+    /// Whether another opening of the file has a lock on the octet.
+    func isLockedElsewhere(octet: off_t) throws(FileError) -> Bool {
+        var request = flock(
+            l_type: Lock.exclusive.type, l_whence: Int16(SEEK_SET), l_start: octet, l_len: 1, l_pid: 0)
+        let result = withUnsafeMutablePointer(to: &request) { pointer in
+            Self.retrying { fcntl(descriptor, Self.getLock, UnsafeMutableRawPointer(pointer)) }
+        }
+        guard result == 0 else { throw FileError("lock", path) }
+        return request.l_type != Lock.none.type
+    }
+
+    /// F_OFD_GETLK and F_OFD_SETLKW of Linux, which the C library declares only for GNU sources.
+    private static let getLock: Int32 = 36
     private static let setLockAndWait: Int32 = 38
 
     private static func retrying<Result: FixedWidthInteger>(_ call: () -> Result) -> Result {

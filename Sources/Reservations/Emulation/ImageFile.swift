@@ -10,7 +10,7 @@ final class ImageFile: Sendable {
     ///
     /// The mode counts for root too: an administrator who took the permission away meant it.
     let isReadOnly: Bool
-    private let file: OpenFile
+    let file: OpenFile
     private let device: dev_t
     private let inode: ino_t
 

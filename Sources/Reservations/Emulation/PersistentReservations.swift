@@ -92,7 +92,7 @@ struct PersistentReservations: Equatable, Codable, Sendable {
     }
 }
 
-/// What a command needs of a reserved unit (5.6.1, tables 31 and 32, and SBC-2 4.13, table 7).
+/// What a command needs of a reserved unit (5.6.1, and SBC-2 4.13 for the block commands).
 enum CommandAccess: Sendable, Equatable {
     /// Allowed in the presence of every reservation.
     case always
@@ -100,7 +100,7 @@ enum CommandAccess: Sendable, Equatable {
     case read
     /// Conflicts with every type for those the reservation shuts out.
     case write
-    /// PERSISTENT RESERVE OUT, whose rules are each action's own.
+    /// PERSISTENT RESERVE OUT, RESERVE (6) and RELEASE (6), which have rules of their own.
     case reserveOut
 }
 
@@ -108,12 +108,12 @@ extension SCSICommand {
     /// The command's row in the conflict tables.
     var access: CommandAccess {
         switch self {
-        case .testUnitReady, .requestSense, .inquiry, .readCapacity10, .readCapacity16, .reportLUNs,
+        case .testUnitReady, .requestSense, .inquiry, .readCapacity10, .readCapacity16, .reportLUNs, .logSense,
             .persistentReserveIn:
             .always
         case .read, .modeSense, .reportSupportedOperationCodes: .read
-        case .write, .synchronizeCache: .write
-        case .persistentReserveOut: .reserveOut
+        case .write, .writeSame, .unmap, .synchronizeCache: .write
+        case .persistentReserveOut, .reserve6, .release6: .reserveOut
         }
     }
 }

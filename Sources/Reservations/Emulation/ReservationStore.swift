@@ -32,6 +32,8 @@ final class ReservationStore: Sendable {
     /// Far beyond the file's end, so that no reader of the file trips over them.
     private static let gate: off_t = 1 << 60
     private static let main: off_t = 1 << 60 + 1
+    /// The first of the octets whose locks say which sessions are alive.
+    private static let sessions: off_t = 1 << 61
 
     /// Opens the state file, making it where there is none.
     ///
@@ -78,13 +80,24 @@ final class ReservationStore: Sendable {
             let snapshot = try load(file)
             var state = snapshot.state
             if state.bootIdentifier != bootIdentifier {
-                state.bootIdentifier = bootIdentifier
-                state.reservations.losePower()
+                state.losePower(bootIdentifier: bootIdentifier)
             }
             let result = try body(&state)
             if state != snapshot.state { try commit(state, after: snapshot.header, in: file) }
             return result
         }
+    }
+
+    /// Marks a session as alive, for as long as the value that is returned lives, and no longer than this process.
+    func beginSession(_ session: UInt32) throws -> OpenFile {
+        let file = try reopened()
+        try file.lock(.exclusive, octet: Self.sessions + off_t(session))
+        return file
+    }
+
+    /// Whether somebody keeps this session alive.
+    func isAlive(_ session: UInt32) throws -> Bool {
+        try reopened().isLockedElsewhere(octet: Self.sessions + off_t(session))
     }
 
     private func load(_ file: OpenFile) throws -> Snapshot {

@@ -10,24 +10,24 @@ extension PersistentReservations {
         }
     }
 
-    /// PRGENERATION and ADDITIONAL LENGTH before the list (tables 104, 106, 110).
+    /// PRGENERATION and ADDITIONAL LENGTH before the list.
     private func withHeader(_ list: [UInt8]) -> [UInt8] {
         octets(of: generation) + octets(of: UInt32(list.count)) + list
     }
 
-    /// Table 106: nothing without a reservation.
+    /// Nothing without a reservation (6.11.3).
     private var reservationDescriptor: [UInt8] {
         guard let reservation else { return [] }
         return octets(of: holderKey.rawValue) + [0, 0, 0, 0, 0, reservation.type.rawValue, 0, 0]
     }
 
-    /// Table 112: SIP_C, ATP_C and PTPL_C, and TMV with every type (table 113).
+    /// CRH, SIP_C, ATP_C and PTPL_C, and TMV with every type (6.11.4).
     private var capabilities: [UInt8] {
         let mask = ReservationType.allCases.reduce(UInt16(0)) { $0 | $1.capabilityMask }
-        return [0, 8, 0x0D, persistsThroughPowerLoss ? 0x81 : 0x80] + octets(of: mask) + [0, 0]
+        return [0, 8, 0x1D, persistsThroughPowerLoss ? 0x81 : 0x80] + octets(of: mask) + [0, 0]
     }
 
-    /// Table 111: one descriptor for each I_T nexus. ALL_TG_PT stays zero, as a device server may report every nexus by itself.
+    /// One descriptor for each I_T nexus (6.11.5). ALL_TG_PT stays zero, as a device server may report every nexus by itself.
     private func fullStatus(of registration: Registration) -> [UInt8] {
         let holds = isHolder(registration.nexus)
         let transportID = registration.nexus.initiator.transportID

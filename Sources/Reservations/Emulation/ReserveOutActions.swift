@@ -49,6 +49,8 @@ extension PersistentReservations {
             try next.register(request, ignoresExistingKey: false)
         case .registerAndIgnoreExistingKey:
             try next.register(request, ignoresExistingKey: true)
+        case .registerAndMove:
+            try next.registerAndMove(request)
         case .reserve, .release, .clear, .preempt, .preemptAndAbort:
             // An unregistered nexus has no key that could match (5.6.6, 6.12.3).
             guard let key = key(of: request.nexus), key == request.parameters.key else { throw .conflict }
@@ -64,7 +66,7 @@ extension PersistentReservations {
         self = next
     }
 
-    // MARK: Registering (5.6.6, tables 33 and 34)
+    // MARK: Registering (5.6.6)
 
     private mutating func register(
         _ request: ReserveOutRequest, ignoresExistingKey: Bool
@@ -103,7 +105,7 @@ extension PersistentReservations {
         generation &+= 1
     }
 
-    /// The initiator ports of SPEC_I_PT; every nexus they make with the target ports has to be unregistered (table 33).
+    /// The initiator ports of SPEC_I_PT; every nexus they make with the target ports has to be unregistered.
     private func namedInitiators(_ request: ReserveOutRequest) throws(ReserveOutRefusal) -> [InitiatorIdentity] {
         var initiators: [InitiatorIdentity] = []
         var octet = ReserveOutParameters.basicLength + 4
@@ -123,6 +125,33 @@ extension PersistentReservations {
         return initiators
     }
 
+    // MARK: Registering and moving (5.6.7)
+
+    /// Hands the reservation, with a registration, to another nexus, in one step.
+    ///
+    /// Nobody is told: the move is a matter between the two, and no other nexus' access changes by it.
+    private mutating func registerAndMove(_ request: ReserveOutRequest) throws(ReserveOutRefusal) {
+        guard let move = request.parameters.move else { throw .parameterListLength }
+        guard let reservation else { throw .sense(SCSICommandRefusal.invalidField(octet: 1, bit: 4).sense) }
+        // All registrants hold together; there is nobody to move such a reservation from.
+        guard key(of: request.nexus) == request.parameters.key, !reservation.type.isAllRegistrants,
+            isHolder(request.nexus)
+        else { throw .conflict }
+        if request.parameters.serviceActionKey == .none { throw .invalidParameter(octet: 8) }
+        guard request.targetPorts.contains(move.targetPort) else { throw .invalidParameter(octet: 18) }
+        guard let initiator = InitiatorIdentity(transportID: move.transportID) else {
+            throw .invalidParameter(octet: 24)
+        }
+        let heir = Nexus(initiator: initiator, targetPort: move.targetPort)
+        if heir == request.nexus { throw .invalidParameter(octet: 24) }
+        set(request.parameters.serviceActionKey, for: heir)
+        if move.unregisters { set(.none, for: request.nexus) }
+        guard registrations.count <= Self.registrationLimit else { throw .insufficientRegistrationResources }
+        self.reservation?.holder = heir
+        persistsThroughPowerLoss = request.parameters.persistsThroughPowerLoss
+        generation &+= 1
+    }
+
     private mutating func set(_ key: ReservationKey, for nexus: Nexus) {
         let index = registrations.firstIndex { $0.nexus == nexus }
         switch (index, key) {
@@ -133,7 +162,7 @@ extension PersistentReservations {
         }
     }
 
-    /// Releases the reservation where its holder is no longer registered, or nobody is (5.6.10.3, table 35); the registrants
+    /// Releases the reservation where its holder is no longer registered, or nobody is (5.6.10.3); the registrants
     /// of a registrants-only type are told.
     private mutating func releaseIfAbandoned(by nexus: Nexus) {
         guard let reservation else { return }

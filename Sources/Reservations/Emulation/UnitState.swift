@@ -16,13 +16,27 @@ struct UnitState: Equatable, Sendable, Codable {
     var bootIdentifier: String
     /// The persistent reservations.
     var reservations = PersistentReservations()
+    /// The reservation of a RESERVE (6), where there is one; it may be one of a session that has ended.
+    var legacyReservation: LegacyReservation?
+    /// How the unit is thin-provisioned; nil where it is not.
+    var thinProvisioning: ThinProvisioning?
 
     /// The state of an image that becomes a disk.
-    init(imageLength: UInt64, blockSize: Int, bootIdentifier: String) {
+    init(
+        imageLength: UInt64, blockSize: Int, bootIdentifier: String, thinProvisioning: ThinProvisioning? = nil
+    ) {
         identifier = 3 << 60 | UInt64.random(in: 0..<1 << 60)
         self.imageLength = imageLength
         self.blockSize = blockSize
         self.bootIdentifier = bootIdentifier
+        self.thinProvisioning = thinProvisioning
+    }
+
+    /// What the unit remembers after it lost power.
+    mutating func losePower(bootIdentifier: String) {
+        self.bootIdentifier = bootIdentifier
+        reservations.losePower()
+        legacyReservation = nil
     }
 
     /// Whether what was read could have been written; the reason where not.

@@ -41,7 +41,7 @@ public struct InquiryData: Sendable, Equatable {
             revision: paddedText(octets[32..<36]), isMultiPort: octets[6] & 0x10 != 0)
     }
 
-    /// The 96 octets of SPC-3 table 81, with version descriptors for SAM-3, SPC-3, SBC-2 and iSCSI.
+    /// The 96 octets of SPC-3 6.4.2, with version descriptors for SAM-3, SPC-3, SBC-2 and iSCSI.
     public var octets: [UInt8] {
         // RESPONSE DATA FORMAT is 2, HISUP says that LUNs are hierarchical, CMDQUE that commands may overlap.
         var octets: [UInt8] = [qualifier << 5 | deviceType & 0x1F, isRemovable ? 0x80 : 0, version, 0x12, 91]

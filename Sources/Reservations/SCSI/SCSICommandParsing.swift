@@ -39,6 +39,16 @@ extension SCSICommand {
         case OperationCode.synchronizeCache16:
             let range = BlockRange(first: cdb.field64(2), count: cdb.field32(10))
             self = .synchronizeCache(range, isSixteenOctets: true)
+        case OperationCode.writeSame10, OperationCode.writeSame16:
+            try self.init(writeSame: cdb)
+        case OperationCode.unmap:
+            self = .unmap(isAnchored: cdb[1] & 1 == 1, parameterListLength: cdb.field16(7))
+        case OperationCode.logSense:
+            try self.init(logSense: cdb)
+        case OperationCode.reserve6, OperationCode.release6:
+            // Third parties, extents and elements went with SPC-2.
+            if cdb[1] & 0x1F != 0 { throw .invalidField(octet: 1, bit: 4) }
+            self = code == OperationCode.reserve6 ? .reserve6 : .release6
         case OperationCode.persistentReserveIn:
             guard let action = ReserveInAction(rawValue: cdb[1] & 0x1F) else { throw .invalidField(octet: 1, bit: 4) }
             self = .persistentReserveIn(action, allocationLength: cdb.field16(7))
@@ -86,6 +96,28 @@ extension SCSICommand {
         if cdb[14] & 1 != 0 { throw .invalidField(octet: 14, bit: 0) }
         if cdb.field64(2) != 0 { throw .invalidField(octet: 2) }
         self = .readCapacity16(allocationLength: cdb.field32(10))
+    }
+
+    private init(writeSame cdb: [UInt8]) throws(SCSICommandRefusal) {
+        // WRPROTECT as for WRITE; PBDATA and LBDATA would write addresses into the blocks and are obsolete (SBC-3).
+        if cdb[1] & 0xE0 != 0 { throw .invalidField(octet: 1, bit: 7) }
+        if cdb[1] & 0x06 != 0 { throw .invalidField(octet: 1, bit: 2) }
+        let isSixteenOctets = cdb[0] == OperationCode.writeSame16
+        if !isSixteenOctets, cdb[1] & 0x01 != 0 { throw .invalidField(octet: 1, bit: 0) }
+        let range =
+            isSixteenOctets
+            ? BlockRange(first: cdb.field64(2), count: cdb.field32(10))
+            : BlockRange(first: cdb.field(2, octets: 4), count: UInt32(cdb.field16(7)))
+        self = .writeSame(range, isSixteenOctets: isSixteenOctets, options: WriteSameOptions(rawValue: cdb[1]))
+    }
+
+    private init(logSense cdb: [UInt8]) throws(SCSICommandRefusal) {
+        // PPC and SP: only changed parameters, and saving them, are not offered.
+        if cdb[1] & 0x02 != 0 { throw .invalidField(octet: 1, bit: 1) }
+        if cdb[1] & 0x01 != 0 { throw .invalidField(octet: 1, bit: 0) }
+        let request = LogPageRequest(
+            page: cdb[2] & 0x3F, subpage: cdb[3], control: cdb[2] >> 6, parameterPointer: cdb.field16(5))
+        self = .logSense(request, allocationLength: cdb.field16(7))
     }
 
     private init(maintenanceIn cdb: [UInt8]) throws(SCSICommandRefusal) {

@@ -38,7 +38,7 @@ public struct SCSIResult: Sendable, Equatable {
     }
 }
 
-/// A status code (SAM-3 5.3.1, table 22).
+/// A status code (SAM-3 5.3.1).
 public struct SCSIStatus: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
     /// The code as it stands in the response.
     public var rawValue: UInt8

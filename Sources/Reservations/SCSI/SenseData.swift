@@ -23,7 +23,7 @@ public struct SenseData: Hashable, Sendable {
         self.isDeferred = isDeferred
     }
 
-    /// The place of an invalid field (SPC-3 table 34).
+    /// The place of an invalid field (SPC-3 4.5.2.4.2).
     public struct FieldPointer: Hashable, Sendable {
         /// Whether the octet is one of the CDB, else of the parameter list.
         public var isInCDB: Bool
@@ -41,7 +41,7 @@ public struct SenseData: Hashable, Sendable {
     }
 }
 
-/// A sense key (SPC-3 table 27).
+/// A sense key (SPC-3 4.5.6).
 public enum SenseKey: UInt8, Sendable, CaseIterable {
     case noSense = 0x0
     case recoveredError = 0x1

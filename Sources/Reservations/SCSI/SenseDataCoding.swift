@@ -42,7 +42,7 @@ extension SenseData {
         }
     }
 
-    /// The fixed format (SPC-3 4.5.3, table 26): 18 octets. Information that needs more than 32 bits is left out, as SBC-2
+    /// The fixed format (SPC-3 4.5.3): 18 octets. Information that needs more than 32 bits is left out, as SBC-2
     /// 4.17 demands.
     public var fixedFormat: [UInt8] {
         var octets = [UInt8](repeating: 0, count: 18)
@@ -58,7 +58,7 @@ extension SenseData {
         return octets
     }
 
-    /// The descriptor format (SPC-3 4.5.2, table 12).
+    /// The descriptor format (SPC-3 4.5.2).
     public var descriptorFormat: [UInt8] {
         var descriptors: [UInt8] = []
         if let information {

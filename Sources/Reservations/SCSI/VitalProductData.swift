@@ -6,6 +6,12 @@ public enum VitalProductData {
     public static let unitSerialNumber: UInt8 = 0x80
     /// Device Identification.
     public static let deviceIdentification: UInt8 = 0x83
+    /// Block Limits (SBC-3).
+    public static let blockLimits: UInt8 = 0xB0
+    /// Block Device Characteristics (SBC-3).
+    public static let blockDeviceCharacteristics: UInt8 = 0xB1
+    /// Logical Block Provisioning (SBC-3).
+    public static let logicalBlockProvisioning: UInt8 = 0xB2
 
     /// The content behind the page's four-octet header.
     ///
@@ -31,7 +37,7 @@ public enum VitalProductData {
 
 /// One designation descriptor of the Device Identification page (SPC-3 7.6.3.1).
 public struct DeviceIdentifier: Sendable, Hashable {
-    /// What is identified (SPC-3 table 297).
+    /// What is identified (ASSOCIATION, SPC-3 7.6.3.1).
     public enum Association: UInt8, Sendable, Hashable {
         /// The logical unit itself.
         case logicalUnit = 0
@@ -43,7 +49,7 @@ public struct DeviceIdentifier: Sendable, Hashable {
         case reserved = 3
     }
 
-    /// How the identifier is made (SPC-3 table 298).
+    /// How the identifier is made (SPC-3 7.6.3.1).
     public struct Kind: RawRepresentable, Sendable, Hashable {
         /// IDENTIFIER TYPE.
         public var rawValue: UInt8
@@ -73,7 +79,7 @@ public struct DeviceIdentifier: Sendable, Hashable {
         public static let scsiName = Kind(rawValue: 8)
     }
 
-    /// CODE SET (SPC-3 table 296): 1 binary, 2 ASCII, 3 UTF-8.
+    /// CODE SET (SPC-3 7.6.3.1): 1 binary, 2 ASCII, 3 UTF-8.
     public var codeSet: UInt8
     /// What is identified.
     public var association: Association
