@@ -1,9 +1,17 @@
+import Synchronization
+
 /// A logical unit seen through one transport: the commands of SPC-3 and SBC-2 this project needs, typed.
 ///
 /// The same code serves emulated, iSCSI and local units. Everything here blocks; call it through ``BlockingExecutor``.
 /// A command that ends with UNIT ATTENTION is sent once more for each condition told, because a condition tells of the past
 /// and is gone once told; what it told is to be learnt by asking (``readReservation()``), never by having been listening at
-/// the right time. RECOVERED ERROR is success.
+/// the right time. A unit that is busy, that aborted the command for somebody else's sake or that is becoming ready is asked a
+/// bounded number of times (``CommandRetries``). RECOVERED ERROR is success.
+///
+/// **Another unit.** After a reset, a changed inventory or a path that failed, the unit's identity is asked for before
+/// anything else is sent. Where it is not the one that was opened, every command fails with
+/// ``SCSIError/identityChanged(name:expected:found:)``, for as long as the value lives: nothing that was known of the disk holds for
+/// the other one.
 public final class Disk: Sendable, BlockDevice {
     /// The path to the unit.
     public let transport: any SCSITransport
@@ -18,28 +26,36 @@ public final class Disk: Sendable, BlockDevice {
     /// False where the unit does not say, be it that MODE SENSE is not supported or that a reservation forbids it: the
     /// first write then tells.
     public let isReadOnly: Bool
+    /// Who the unit was when the disk was opened.
+    public let identity: DiskIdentity
+
+    let retries: CommandRetries
+    let trust = Mutex(IdentityTrust.trusted)
 
     /// The most octets that one READ or WRITE moves; larger requests are cut into several commands.
     public static let maximumTransfer = 1 << 20
 
-    /// The unit attentions a unit may have in store for us: more of them in a row are an error.
-    private static let unitAttentionLimit = 8
-
-    /// Opens the unit behind the transport: inquiry, readiness, capacity, write protection.
+    /// Opens the unit behind the transport: inquiry, readiness, capacity, write protection, identity.
     ///
+    /// - Parameters:
+    ///   - transport: the path to the unit.
+    ///   - retries: how often a busy unit is asked again.
     /// - Throws: ``SCSIError``; NOT READY where the unit has no medium or its state is damaged.
-    public init(transport: any SCSITransport) throws {
+    public init(transport: any SCSITransport, retries: CommandRetries = .standard) throws {
         self.transport = transport
-        let standard = try Self.execute(.inquiry(page: nil, allocationLength: 96), on: transport, dataIn: 96)
+        self.retries = retries
+        let sender = CommandSender(transport: transport, retries: retries)
+        let standard = try sender.execute(.inquiry(page: nil, allocationLength: 96), dataIn: 96)
         guard let inquiry = InquiryData(standard) else {
             throw SCSIError.malformedResponse(command: "INQUIRY", reason: "\(standard.count) octets instead of 36")
         }
         self.inquiry = inquiry
-        try Self.execute(.testUnitReady, on: transport)
-        let capacity = try Self.capacity(of: transport)
+        try sender.execute(.testUnitReady)
+        let capacity = try Self.capacity(sender)
         blockSize = capacity.blockSize
         blockCount = capacity.blockCount
-        isReadOnly = Self.isWriteProtected(transport)
+        isReadOnly = Self.isWriteProtected(sender)
+        identity = try DiskIdentity(sender, inquiry: inquiry)
     }
 
     /// What READ CAPACITY says.
@@ -58,7 +74,16 @@ public final class Disk: Sendable, BlockDevice {
 
     /// Asks for the capacity anew; it differs from ``blockCount`` where the unit has grown or shrunk since.
     public func readCapacity() throws -> Capacity {
-        try Self.capacity(of: transport)
+        try Self.capacity(trustedSender())
+    }
+
+    /// Asks anew whether the medium is write protected; it differs from ``isReadOnly`` where that has changed since.
+    ///
+    /// - Returns: false where the unit does not say.
+    /// - Throws: what keeps the unit from answering at all.
+    public func readWriteProtection() throws -> Bool {
+        try testUnitReady()
+        return Self.isWriteProtected(try trustedSender())
     }
 
     /// TEST UNIT READY: throws what keeps the unit from working.
@@ -68,13 +93,7 @@ public final class Disk: Sendable, BlockDevice {
 
     /// Reads a vital product data page: its content without the header.
     public func vitalProductData(page: UInt8) throws -> [UInt8] {
-        // 252 octets reach every page that old devices have; asking some of them for more at once makes them refuse.
-        let octets = try execute(.inquiry(page: page, allocationLength: 252), dataIn: 252)
-        let promised = octets.count >= 4 ? 4 + Int(octets.field16(2)) : 0
-        guard promised > 252 else { return Array(try VitalProductData.content(of: octets, page: page)) }
-        let length = UInt16(min(promised, Int(UInt16.max)))
-        let whole = try execute(.inquiry(page: page, allocationLength: length), dataIn: Int(length))
-        return Array(try VitalProductData.content(of: whole, page: page))
+        try trustedSender().vitalProductData(page: page)
     }
 
     /// The pages the unit has (page 00h).
@@ -152,7 +171,7 @@ public final class Disk: Sendable, BlockDevice {
 }
 
 extension Disk {
-    /// Executes a command, again after each unit attention.
+    /// Executes a command, again after each unit attention and while the unit is busy.
     ///
     /// - Parameters:
     ///   - command: the command.
@@ -161,55 +180,18 @@ extension Disk {
     /// - Returns: the data it answered.
     @discardableResult
     public func execute(_ command: SCSICommand, dataOut: [UInt8] = [], dataIn: Int = 0) throws -> [UInt8] {
-        try Self.execute(command, on: transport, dataOut: dataOut, dataIn: dataIn)
+        try trustedSender().execute(command, dataOut: dataOut, dataIn: dataIn)
     }
 
-    @discardableResult
-    private static func execute(
-        _ command: SCSICommand, on transport: any SCSITransport, dataOut: [UInt8] = [], dataIn: Int = 0
-    ) throws -> [UInt8] {
-        for _ in 0..<unitAttentionLimit {
-            do {
-                return try executeOnce(command, on: transport, dataOut: dataOut, dataIn: dataIn)
-            } catch SCSIError.checkCondition(let sense) where sense.key == .unitAttention {
-                continue
-            }
-        }
-        return try executeOnce(command, on: transport, dataOut: dataOut, dataIn: dataIn)
-    }
-
-    private static func executeOnce(
-        _ command: SCSICommand, on transport: any SCSITransport, dataOut: [UInt8], dataIn: Int
-    ) throws -> [UInt8] {
-        let result: SCSIResult
-        do {
-            result = try transport.execute(cdb: command.cdb, dataOut: dataOut, dataInLength: dataIn)
-        } catch let error as SCSIError {
-            throw error
-        } catch {
-            throw SCSIError.transport(name: transport.name, cause: error)
-        }
-        switch result.status {
-        case .good, .conditionMet: return result.data
-        case .reservationConflict: throw SCSIError.reservationConflict
-        case .busy, .taskSetFull: throw SCSIError.busy
-        case .checkCondition:
-            guard let sense = result.sense else { throw SCSIError.status(.checkCondition) }
-            if sense.key == .recoveredError { return result.data }
-            throw SCSIError.checkCondition(sense)
-        default: throw SCSIError.status(result.status)
-        }
-    }
-
-    private static func capacity(of transport: any SCSITransport) throws -> Capacity {
-        let short = try execute(.readCapacity10, on: transport, dataIn: 8)
+    private static func capacity(_ sender: CommandSender) throws -> Capacity {
+        let short = try sender.execute(.readCapacity10, dataIn: 8)
         guard short.count >= 8 else {
             throw SCSIError.malformedResponse(command: "READ CAPACITY (10)", reason: "\(short.count) octets of 8")
         }
         var last = UInt64(short.field32(0))
         var blockSize = short.field32(4)
         if last == UInt64(UInt32.max) {
-            let long = try execute(.readCapacity16(allocationLength: 32), on: transport, dataIn: 32)
+            let long = try sender.execute(.readCapacity16(allocationLength: 32), dataIn: 32)
             guard long.count >= 12 else {
                 throw SCSIError.malformedResponse(command: "READ CAPACITY (16)", reason: "\(long.count) octets of 12")
             }
@@ -224,10 +206,10 @@ extension Disk {
         return Capacity(blockCount: last + 1, blockSize: Int(blockSize))
     }
 
-    private static func isWriteProtected(_ transport: any SCSITransport) -> Bool {
+    private static func isWriteProtected(_ sender: CommandSender) -> Bool {
         let command = SCSICommand.modeSense(
             .init(page: 0x3F, disablesBlockDescriptors: true), allocationLength: 192, isTenOctets: false)
-        guard let header = try? execute(command, on: transport, dataIn: 192), header.count >= 4 else { return false }
+        guard let header = try? sender.execute(command, dataIn: 192), header.count >= 4 else { return false }
         return header[2] & 0x80 != 0
     }
 }

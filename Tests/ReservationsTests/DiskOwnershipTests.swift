@@ -227,4 +227,109 @@ import Testing
         await #expect(throws: DiskOwnershipError.self) { try await owner.stopDefense() }
         #expect(await !owner.isOwned)
     }
+
+    // MARK: Disks that do not answer
+
+    @Test func silentDiskIsLostInBoundedTime() async throws {
+        let limits = ManualClock()
+        let path = FaultyTransport(try image.unit(1))
+        defer { path.heal() }
+        let owner = DiskOwnership(
+            disk: try Disk(transport: path), key: key(1), executor: executor, clock: clock, commandClock: limits)
+        try await owner.arbitrate()
+        await clock.sleepers(1)
+        path.inject(.silence)
+        for look in 1...3 {
+            clock.advance(by: .seconds(3))
+            await limits.sleepers(1)
+            #expect(await owner.isOwned)
+            // The second and the third look wait for the first one's command, and send nothing.
+            limits.advance(by: .seconds(3))
+            if look < 3 { await clock.sleepers(1) }
+        }
+        // The withdrawal waits no longer than a challenge would.
+        await limits.sleepers(1)
+        limits.advance(by: .seconds(7))
+        var losses = owner.losses.makeAsyncIterator()
+        #expect(await losses.next() == .unreachable)
+        #expect(await !owner.isOwned)
+        #expect(path.takeCodes().filter { $0 == 0x5E }.count == 1)
+    }
+
+    @Test func silentDiskFailsTheArbitration() async throws {
+        let limits = ManualClock()
+        let path = FaultyTransport(try image.unit(1))
+        defer { path.heal() }
+        let owner = DiskOwnership(
+            disk: try Disk(transport: path), key: key(1), executor: executor, clock: clock, commandClock: limits)
+        path.inject(.silence)
+        let arbitration = Task { try await owner.arbitrate() }
+        for _ in 0..<2 {
+            await limits.sleepers(1)
+            limits.advance(by: .seconds(7))
+        }
+        let error = await #expect(throws: DiskOwnershipError.self) { try await arbitration.value }
+        #expect(error?.hresult == HRESULT(rawValue: 0x8007_0079))
+        // What comes back is ours to take.
+        path.heal()
+        try await owner.arbitrate()
+        #expect(await owner.isOwned)
+    }
+
+    @Test func slowDiskIsKept() async throws {
+        let limits = ManualClock()
+        let path = FaultyTransport(try image.unit(1))
+        defer { path.heal() }
+        let owner = DiskOwnership(
+            disk: try Disk(transport: path), key: key(1), executor: executor, clock: clock, commandClock: limits)
+        try await owner.arbitrate()
+        await clock.sleepers(1)
+        for _ in 0..<6 {
+            path.inject(.silence, times: 1)
+            clock.advance(by: .seconds(3))
+            await limits.sleepers(1)
+            path.release()
+            await clock.sleepers(1)
+            #expect(await owner.isOwned)
+        }
+    }
+
+    @Test(arguments: [SCSIStatus.busy, .taskSetFull, .taskAborted])
+    func passingConditionsCostNoDisk(status: SCSIStatus) async throws {
+        let path = FaultyTransport(try image.unit(1))
+        let owner = DiskOwnership(
+            disk: try Disk(transport: path, retries: CommandRetries(limit: 2) { _ in }), key: key(1),
+            executor: executor,
+            clock: clock)
+        path.inject(.answer(SCSIResult(status: status)), times: 2)
+        try await owner.arbitrate()
+        await clock.sleepers(1)
+        for _ in 0..<4 {
+            path.inject(.answer(SCSIResult(status: status)), times: 2)
+            clock.advance(by: .seconds(3))
+            await clock.sleepers(1)
+            #expect(await owner.isOwned)
+        }
+    }
+
+    @Test func anotherUnitInTheDisksPlaceIsNotOurs() async throws {
+        let path = FaultyTransport(try image.unit(1))
+        let owner = try node(1, over: path)
+        try await owner.arbitrate()
+        await clock.sleepers(1)
+        path.changeSerialNumber(to: "ANOTHER")
+        path.inject(
+            .answer(FaultyTransport.refusal(.unitAttention, .init(rawValue: 0x3F03))), times: 1)
+        for _ in 0..<2 {
+            clock.advance(by: .seconds(3))
+            await clock.sleepers(1)
+        }
+        clock.advance(by: .seconds(3))
+        var losses = owner.losses.makeAsyncIterator()
+        #expect(await losses.next() == .unreachable)
+        let error = await #expect(throws: DiskOwnershipError.self) { try await owner.arbitrate() }
+        #expect(error?.hresult == HRESULT(rawValue: 0x8007_0022))
+        // Nothing was reserved or preempted on the other unit.
+        #expect(!path.takeCodes().dropLast(0).suffix(3).contains(0x5F))
+    }
 }

@@ -31,8 +31,11 @@ import Testing
                 { SCSIResult(status: .good, data: inquiry) }, { SCSIResult(status: .good) },
                 { SCSIResult(status: .good, data: octets("00000007 00000200")) },
                 { SCSIResult(sense: SCSICommandRefusal.invalidOperationCode.sense) },
+                // Pages 80h and 83h, which this unit does not have.
+                { SCSIResult(sense: SCSICommandRefusal.invalidField(octet: 2).sense) },
+                { SCSIResult(sense: SCSICommandRefusal.invalidField(octet: 2).sense) },
             ] + answers)
-        let disk = try Disk(transport: script)
+        let disk = try Disk(transport: script, retries: CommandRetries(limit: 2) { _ in })
         script.commands.withLock { $0 = [] }
         return (disk, script)
     }
@@ -47,15 +50,16 @@ import Testing
 
     @Test func attentionsAreRepeatedOnceEach() throws {
         let (disk, script) = try disk(
-            Self.attention(.powerOnOrReset), Self.attention(.reservationsReleased), { SCSIResult(status: .good) })
+            Self.attention(.reservationsPreempted), Self.attention(.reservationsReleased), { SCSIResult(status: .good) }
+        )
         try disk.testUnitReady()
         #expect(script.commands.withLock { $0.count } == 3)
     }
 
     @Test func endlessAttentionsEnd() throws {
-        let (disk, script) = try disk(Self.attention(.powerOnOrReset))
+        let (disk, script) = try disk(Self.attention(.reservationsReleased))
         let error = #expect(throws: SCSIError.self) { try disk.testUnitReady() }
-        #expect(error?.win32.rawValue == 1111)
+        #expect(error?.win32.rawValue == 170)
         #expect(script.commands.withLock { $0.count } == 9)
     }
 

@@ -58,7 +58,7 @@ public actor DiskOwnership {
     public nonisolated let losses: AsyncStream<OwnershipLoss>
 
     private let timing: OwnershipTiming
-    private let executor: BlockingExecutor
+    private let commands: LimitedCommands
     private let clock: any Clock<Duration>
     private let lossContinuation: AsyncStream<OwnershipLoss>.Continuation
     private let onLost: @Sendable (OwnershipLoss) -> Void
@@ -76,16 +76,19 @@ public actor DiskOwnership {
     ///   - timing: challenge time and defence interval, the same on every node.
     ///   - executor: where the disk's commands run.
     ///   - clock: what the waiting goes by.
+    ///   - commandClock: what the time goes by in which the disk has to answer: an owner's look may take the defence interval, any
+    ///     other command the challenge time. A disk that takes longer counts as one that does not answer.
     ///   - onLost: called once for each loss, as ``losses`` tells it.
     public init(
         disk: Disk, key: ReservationKey, timing: OwnershipTiming = .standard, executor: BlockingExecutor,
-        clock: any Clock<Duration> = ContinuousClock(), onLost: @escaping @Sendable (OwnershipLoss) -> Void = { _ in }
+        clock: any Clock<Duration> = ContinuousClock(), commandClock: any Clock<Duration> = ContinuousClock(),
+        onLost: @escaping @Sendable (OwnershipLoss) -> Void = { _ in }
     ) {
         precondition(key != .none, "a key of zero registers nothing")
         self.disk = disk
         self.key = key
         self.timing = timing
-        self.executor = executor
+        commands = LimitedCommands(executor: executor, clock: commandClock, name: disk.transport.name)
         self.clock = clock
         self.onLost = onLost
         machine = OwnershipMachine(key: key, tolerance: timing.tolerance)
@@ -163,6 +166,24 @@ public actor DiskOwnership {
         if case .failed = await drive(.stop) { throw DiskOwnershipError.disk(cause ?? SCSIError.busy) }
     }
 
+    /// Holds the defence back, so that nothing but the caller sends commands for this ownership; does nothing where the disk is not
+    /// ours.
+    ///
+    /// A look that is under way ends before this returns, and may tell a loss. Follow it with ``resumeDefense()`` before the
+    /// defence interval has passed, or drop the value: then the disk keeps what is registered on it.
+    public func suspendDefense() async {
+        defence?.cancel()
+        await defence?.value
+        defence = nil
+    }
+
+    /// Takes a defence up again that ``suspendDefense()`` held back, and looks at the disk at once, so that no series of
+    /// suspensions keeps the defence from its looks.
+    public func resumeDefense() async {
+        guard machine.isOwned, defence == nil, ending == nil else { return }
+        if await defend(), defence == nil, ending == nil { startDefence() }
+    }
+
     private func startDefence() {
         let (clock, interval) = (clock, timing.defence)
         defence = Task { [weak self] in
@@ -224,10 +245,9 @@ public actor DiskOwnership {
         }
     }
 
-    /// Runs a command to its end also in a cancelled task: the last commands of a withdrawal are sent by one.
+    /// Runs a command to its end or its limit also in a cancelled task: the last commands of a withdrawal are sent by one.
     private func uncancelled<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
-        let executor = executor
-        return try await Task { try await executor.run(body) }.value
+        try await commands.run(limit: machine.isOwned ? timing.defence : timing.challenge, body)
     }
 }
 
