@@ -18,6 +18,7 @@ public final class FaultyTransport: SCSITransport {
 
     /// The connection that breaks.
     public struct Broken: Error, Sendable {
+        /// A connection that breaks.
         public init() {}
     }
 
@@ -48,7 +49,9 @@ public final class FaultyTransport: SCSITransport {
         gate.open()
     }
 
+    /// The name of the other transport.
     public var name: String { transport.name }
+    /// The attachment of the other transport.
     public var attachment: DiskAttachment { transport.attachment }
 
     // MARK: Faults
@@ -100,6 +103,7 @@ public final class FaultyTransport: SCSITransport {
 
     // MARK: Commands
 
+    /// Executes one command, unless it is to fail.
     public func execute(cdb: [UInt8], dataOut: [UInt8], dataInLength: Int) throws -> SCSIResult {
         let fault: Fault? = state.withLock { state in
             state.codes.append(cdb[0])
