@@ -1,4 +1,4 @@
-/// Little-endian fields in octets; the caller has checked that they are there.
+/// Fields in octets; the caller has checked that they are there.
 extension RandomAccessCollection where Element == UInt8, Index == Int {
     func littleEndian<Value: FixedWidthInteger>(_ type: Value.Type = Value.self, at offset: Int) -> Value {
         var value: Value = 0
@@ -6,6 +6,10 @@ extension RandomAccessCollection where Element == UInt8, Index == Int {
             value = value << 8 | Value(truncatingIfNeeded: self[startIndex + offset + index])
         }
         return value
+    }
+
+    func bigEndian<Value: FixedWidthInteger>(_ type: Value.Type = Value.self, at offset: Int) -> Value {
+        littleEndian(type, at: offset).byteSwapped
     }
 }
 

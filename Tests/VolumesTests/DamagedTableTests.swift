@@ -85,6 +85,33 @@ import Testing
         #expect(try PartitionTable.read(from: device).problems == [.backupNotAtEnd(block: 131_071)])
     }
 
+    /// The header at the end is gone as well, but the one at the beginning still says where its backup is.
+    @Test func findsABackupThatIsNotAtTheEndOfADamagedTable() throws {
+        let small = try gptDisk()
+        let device = MemoryDevice(blockCount: 200_000)
+        try device.write(block: 0, small.read(block: 0, count: 34))
+        try device.write(block: 131_039, small.read(block: 131_039, count: 33))
+        try device.patch(block: 2, at: 32, [0xFF])
+        let table = try PartitionTable.read(from: device)
+        #expect(
+            table.problems == [
+                .backupNotAtEnd(block: 131_071), .primaryDamaged("wrong checksum of the entries"),
+            ])
+        #expect(table.partitions.map(\.firstBlock) == [2048])
+        #expect(try table.arbitrationSectors(on: device) == ArbitrationSectors(first: 2046, second: 2047))
+    }
+
+    /// A disk partitioned through a bridge that shows blocks of another size.
+    @Test func namesTheBlockSizeATableWasMadeFor() throws {
+        let small = try gptDisk()
+        let large = MemoryDevice(blockCount: 131_072 / 8, blockSize: 4096)
+        for block in 0..<UInt64(8) {
+            try large.write(block: block, small.read(block: block * 8, count: 8))
+        }
+        let error = #expect(throws: PartitionTableError.self) { try PartitionTable.read(from: large) }
+        #expect("\(try #require(error))".contains("made for blocks of 512 octets, and these have 4096"))
+    }
+
     @Test func refusesTwoDamagedCopies() throws {
         let device = try gptDisk()
         try device.patch(block: 1, at: 0, [0])

@@ -3,20 +3,20 @@ import Testing
 
 @testable import Volumes
 
-@Suite struct MasterBootRecordTests {
-    /// Writes a boot record of (type, first, count) entries.
-    private func record(_ device: MemoryDevice, at block: UInt64, _ entries: [(UInt8, UInt32, UInt32)]) throws {
-        var octets = [UInt8](repeating: 0, count: device.blockSize)
-        for (index, entry) in entries.enumerated() {
-            octets[446 + 16 * index + 4] = entry.0
-            octets.setLittleEndian(entry.1, at: 446 + 16 * index + 8)
-            octets.setLittleEndian(entry.2, at: 446 + 16 * index + 12)
-        }
-        octets.setLittleEndian(UInt32(0x1234_5678), at: 440)
-        octets.setLittleEndian(UInt16(0xAA55), at: 510)
-        try device.write(block: block, octets)
+/// Writes a boot record of (type, first, count) entries.
+func record(_ device: MemoryDevice, at block: UInt64, _ entries: [(UInt8, UInt32, UInt32)]) throws {
+    var octets = [UInt8](repeating: 0, count: device.blockSize)
+    for (index, entry) in entries.enumerated() {
+        octets[446 + 16 * index + 4] = entry.0
+        octets.setLittleEndian(entry.1, at: 446 + 16 * index + 8)
+        octets.setLittleEndian(entry.2, at: 446 + 16 * index + 12)
     }
+    octets.setLittleEndian(UInt32(0x1234_5678), at: 440)
+    octets.setLittleEndian(UInt16(0xAA55), at: 510)
+    try device.write(block: block, octets)
+}
 
+@Suite struct MasterBootRecordTests {
     private func disk() -> MemoryDevice {
         MemoryDevice(blockCount: 100_000)
     }
@@ -99,80 +99,5 @@ import Testing
         try record(device, at: 0, [(7, 63, 5000)])
         try device.patch(block: 0, at: 446, [0x41])
         #expect(try PartitionTable.read(from: device).style == .raw)
-    }
-
-    // MARK: Sectors that belong to nothing
-
-    @Test func findsTheGapInFront() throws {
-        let device = disk()
-        try record(device, at: 0, [(7, 2048, 5000)])
-        let table = try PartitionTable.read(from: device)
-        #expect(try table.arbitrationSectors(on: device) == ArbitrationSectors(first: 2046, second: 2047))
-        // What the two hold does not matter: every node finds the same two, before and after they were used.
-        try device.write(block: 2046, [UInt8](repeating: 0xAB, count: 1024))
-        #expect(try table.arbitrationSectors(on: device) == ArbitrationSectors(first: 2046, second: 2047))
-    }
-
-    /// A partition from block 11 leaves the eight blocks and the two; from block 10 it does not.
-    @Test func keepsAwayFromAnEmbeddedLoader() throws {
-        let device = disk()
-        try record(device, at: 0, [(7, 63, 5000)])
-        let table = try PartitionTable.read(from: device)
-        try device.patch(block: 1, at: 0, Array("GRUB".utf8))
-        #expect(try table.arbitrationSectors(on: device) == ArbitrationSectors(first: 61, second: 62))
-        // A loader that reaches up to the two: behind the partition, in front of the last mebibyte.
-        try device.patch(block: 60, at: 0, [1])
-        #expect(try table.arbitrationSectors(on: device) == ArbitrationSectors(first: 97_949, second: 97_950))
-
-        for (first, expected) in [(UInt32(11), UInt32(9)), (10, 97_949)] {
-            let tight = disk()
-            try record(tight, at: 0, [(7, first, 5000)])
-            #expect(try PartitionTable.read(from: tight).arbitrationSectors(on: tight).first == expected)
-        }
-    }
-
-    @Test func findsAGapBetween() throws {
-        let device = disk()
-        try record(device, at: 0, [(7, 1, 999), (7, 1001, 998), (7, 2001, 97_999), (5, 1999, 0)])
-        let table = try PartitionTable.read(from: device)
-        // The gap of one block at 1000 is too small; that of two at 1999 is not.
-        #expect(try table.arbitrationSectors(on: device) == ArbitrationSectors(first: 1999, second: 2000))
-    }
-
-    @Test func aFullDiskHasNone() throws {
-        let device = disk()
-        try record(device, at: 0, [(7, 1, 97_950)])
-        let error = #expect(throws: PartitionTableError.self) {
-            try PartitionTable.read(from: device).arbitrationSectors(on: device)
-        }
-        #expect(error?.hresult.rawValue == 0x8007_001B)
-        // Two blocks less are enough: what is behind them is the last mebibyte.
-        try record(device, at: 0, [(7, 1, 97_948)])
-        let table = try PartitionTable.read(from: device)
-        #expect(try table.arbitrationSectors(on: device) == ArbitrationSectors(first: 97_949, second: 97_950))
-    }
-
-    @Test func anExtendedPartitionIsNoGap() throws {
-        let device = disk()
-        try record(device, at: 0, [(7, 1, 999), (5, 1000, 96_951)])
-        try record(device, at: 1000, [(7, 63, 1000)])
-        let table = try PartitionTable.read(from: device)
-        #expect(table.problems.isEmpty)
-        #expect(throws: PartitionTableError.self) { try table.arbitrationSectors(on: device) }
-    }
-
-    @Test func aDiskWithoutTableHasNone() throws {
-        let device = disk()
-        #expect(throws: PartitionTableError.self) {
-            try PartitionTable.read(from: device).arbitrationSectors(on: device)
-        }
-    }
-
-    /// On a disk of 4096-octet blocks the two sectors of 512 octets lie in different blocks.
-    @Test func largeBlocks() throws {
-        let device = MemoryDevice(blockCount: 20_000, blockSize: 4096)
-        try record(device, at: 0, [(7, 256, 1000)])
-        let table = try PartitionTable.read(from: device)
-        #expect(try table.arbitrationSectors(on: device) == ArbitrationSectors(first: 254 * 8, second: 255 * 8))
     }
 }

@@ -28,7 +28,8 @@ struct GPTReader {
 
     enum Copy {
         case sound(GPTHeader, entries: [UInt8])
-        case damaged(String)
+        /// Why, and where the other copy is, where the header itself can be believed.
+        case damaged(String, alternate: UInt64? = nil)
     }
 
     func read(mbr: [MBREntry]) throws(PartitionTableError) -> PartitionTable {
@@ -42,17 +43,46 @@ struct GPTReader {
             switch try copy(at: header.alternateBlock, isBackup: true) {
             case .sound(let backup, _):
                 if !header.agrees(with: backup) { problems.append(.copiesDiffer) }
-            case .damaged(let reason): problems.append(.backupDamaged(reason))
+            case .damaged(let reason, _): problems.append(.backupDamaged(reason))
             }
-            return table(header, entries, problems)
-        case .damaged(let reason):
-            switch try copy(at: last, isBackup: true) {
+            return table(header, entries, mbr, problems)
+        case .damaged(let reason, let alternate):
+            switch try backup(at: last, or: alternate) {
             case .sound(let header, let entries):
-                return table(header, entries, problems + [.primaryDamaged(reason)])
-            case .damaged(let backupReason):
-                throw .damagedGPT(primary: reason, backup: backupReason)
+                if header.block != last { problems.append(.backupNotAtEnd(block: header.block)) }
+                return table(header, entries, mbr, problems + [.primaryDamaged(reason)])
+            case .damaged(let backupReason, _):
+                throw .damagedGPT(primary: try otherBlockSize() ?? reason, backup: backupReason)
             }
         }
+    }
+
+    /// Whether there is a sound primary copy, announced or not.
+    func hasPrimary() throws(PartitionTableError) -> Bool {
+        guard disk.blockCount > 2, case .sound = try copy(at: 1, isBackup: false) else { return false }
+        return true
+    }
+
+    /// The backup from the disk's end, where it belongs, or from where the primary says it is, as on a disk that has grown.
+    private func backup(at last: UInt64, or alternate: UInt64?) throws(PartitionTableError) -> Copy {
+        let atEnd = try copy(at: last, isBackup: true)
+        guard case .damaged = atEnd, let alternate, alternate != last, alternate != 1 else { return atEnd }
+        return try copy(at: alternate, isBackup: true)
+    }
+
+    /// Why there is no header where it should be, if the disk was partitioned through something that showed blocks of
+    /// another size, such as a bridge that emulates 512 octets.
+    private func otherBlockSize() throws(PartitionTableError) -> String? {
+        for size in [512, 4096] where size != disk.blockSize {
+            let block = UInt64(size / disk.blockSize)
+            guard block < disk.blockCount else { continue }
+            let octets = try disk.read(block: block)
+            let offset = size % disk.blockSize
+            if octets[offset..<offset + 8].elementsEqual(GPTHeader.signature) {
+                return "it was made for blocks of \(size) octets, and these have \(disk.blockSize)"
+            }
+        }
+        return nil
     }
 
     /// Reads one copy and checks everything that can be checked without the other.
@@ -67,12 +97,13 @@ struct GPTReader {
         guard CRC32.checksum(octets[..<size]) == checksum else { return .damaged("wrong checksum of the header") }
         let header = GPTHeader(octets)
         guard header.block == block else { return .damaged("the header says it is in block \(header.block)") }
-        if let reason = unusable(header, isBackup: isBackup) { return .damaged(reason) }
+        let alternate = header.alternateBlock
+        if let reason = unusable(header, isBackup: isBackup) { return .damaged(reason, alternate: alternate) }
         let length = header.entriesLength
         let count = (length + disk.blockSize - 1) / disk.blockSize
         let entries = try disk.read(block: header.entriesBlock, count: count).prefix(length)
         guard CRC32.checksum(entries) == header.entriesChecksum else {
-            return .damaged("wrong checksum of the entries")
+            return .damaged("wrong checksum of the entries", alternate: alternate)
         }
         return .sound(header, entries: Array(entries))
     }
@@ -101,7 +132,7 @@ struct GPTReader {
     }
 
     private func table(
-        _ header: GPTHeader, _ entries: [UInt8], _ found: [PartitionTableProblem]
+        _ header: GPTHeader, _ entries: [UInt8], _ mbr: [MBREntry], _ found: [PartitionTableProblem]
     ) -> PartitionTable {
         var problems = found
         let size = Int(header.entrySize)
@@ -127,7 +158,27 @@ struct GPTReader {
         let usable = header.firstUsable..<header.lastUsable + 1
         let partitions = candidates.settled(usable: usable, problems: &problems)
         return PartitionTable(
-            style: .gpt(diskID: header.diskID), partitions: partitions, problems: problems, usableBlocks: usable)
+            style: .gpt(diskID: header.diskID), partitions: partitions, problems: problems, usableBlocks: usable,
+            reservedBlocks: reserved(header, mbr))
+    }
+
+    /// What is not to be given away although no entry owns it: the place at the disk's end where a backup of this size
+    /// belongs, should the header count it among the usable blocks, the one the header names, and the partitions of a
+    /// hybrid MBR.
+    private func reserved(_ header: GPTHeader, _ mbr: [MBREntry]) -> [Range<UInt64>] {
+        let blocks = UInt64((header.entriesLength + disk.blockSize - 1) / disk.blockSize)
+        var result = [disk.blockCount - 1 - min(blocks, disk.blockCount - 1)..<disk.blockCount]
+        if header.alternateBlock < disk.blockCount {
+            result.append(header.alternateBlock..<header.alternateBlock + 1)
+        }
+        for entry in mbr where entry.isUsed && entry.type != 0xEE {
+            let first = UInt64(entry.firstBlock)
+            let end = min(first + UInt64(entry.blockCount), disk.blockCount)
+            if first < end { result.append(first..<end) }
+        }
+        // Only what is inside matters: outside, nothing is given away.
+        let usable = header.firstUsable..<header.lastUsable + 1
+        return result.filter { $0.overlaps(usable) }
     }
 }
 

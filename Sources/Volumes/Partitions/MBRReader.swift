@@ -63,7 +63,7 @@ struct MBRReader {
             candidates.removeAll { $0.partition.blocks.overlaps(container) }
             candidates += try logical(in: container, problems: &problems)
         }
-        if try hasGPT() { problems.append(.unannouncedGPT) }
+        if try GPTReader(disk: disk).hasPrimary() { problems.append(.unannouncedGPT) }
         let partitions = candidates.settled(usable: usable, problems: &problems)
         return PartitionTable(
             style: .mbr(signature: signature), partitions: partitions, problems: problems, usableBlocks: usable,
@@ -132,13 +132,5 @@ struct MBRReader {
         }
         result.removeAll { candidate in visited.contains { candidate.partition.blocks.contains($0) } }
         return result
-    }
-
-    private func hasGPT() throws(PartitionTableError) -> Bool {
-        guard disk.blockCount > 1 else { return false }
-        switch try GPTReader(disk: disk).copy(at: 1, isBackup: false) {
-        case .sound: return true
-        case .damaged: return false
-        }
     }
 }

@@ -11,7 +11,8 @@ public struct PartitionTable: Hashable, Sendable {
         case mbr(signature: UInt32)
         /// A GUID partition table with its disk GUID.
         case gpt(diskID: DiskGUID)
-        /// No table: an empty disk, or a file system from the first block on.
+        /// No table. An empty disk has no partition; a file system from the first block on, which Windows calls a super floppy,
+        /// is the only one.
         case raw
     }
 
@@ -23,24 +24,29 @@ public struct PartitionTable: Hashable, Sendable {
     public var problems: [PartitionTableProblem]
     /// Where partitions may be, in blocks: the usable blocks of a GPT, the blocks behind an MBR, nothing on a raw disk.
     public var usableBlocks: Range<UInt64>
-    /// Blocks that the table itself uses among the usable ones: extended partitions with their chain.
+    /// Blocks that are in use without being a partition's: extended partitions with their chain, what a hybrid MBR names
+    /// beside the GPT, the place of a GPT's backup, a dynamic disk's header, database and volumes. They may overlap
+    /// partitions and each other.
     public var reservedBlocks: [Range<UInt64>]
+    /// What the Logical Disk Manager says of a dynamic disk; nil for a basic one, or where it cannot be read.
+    public var dynamicDisk: DynamicDisk?
 
     /// A table from its parts.
     public init(
         style: Style, partitions: [Partition], problems: [PartitionTableProblem] = [], usableBlocks: Range<UInt64>,
-        reservedBlocks: [Range<UInt64>] = []
+        reservedBlocks: [Range<UInt64>] = [], dynamicDisk: DynamicDisk? = nil
     ) {
         self.style = style
         self.partitions = partitions
         self.problems = problems
         self.usableBlocks = usableBlocks
         self.reservedBlocks = reservedBlocks
+        self.dynamicDisk = dynamicDisk
     }
 
     /// Whether the disk is a dynamic one (LDM).
     public var isDynamic: Bool {
-        partitions.contains { $0.type.isDynamic }
+        dynamicDisk != nil || partitions.contains { $0.type.isDynamic }
     }
 
     /// Reads a disk's table. Blocking.
@@ -48,18 +54,63 @@ public struct PartitionTable: Hashable, Sendable {
     /// A table whose primary copy is damaged is read from its backup; see ``problems``.
     public static func read(from device: any BlockDevice) throws(PartitionTableError) -> PartitionTable {
         let disk = try TableDisk(device)
-        let first = try disk.read(block: 0)
-        guard first.littleEndian(UInt16.self, at: 510) == 0xAA55 else { return .raw }
+        let head = try disk.read(block: 0, count: Int(min(disk.blockCount, UInt64(headLength / disk.blockSize))))
+        var table = try read(disk, head: head)
+        try DynamicDiskReader(disk: disk).complete(&table)
+        if let owner = try DiskOwner.find(on: disk, head: head) {
+            table.problems.append(.owned(by: owner))
+            // What it begins with is the owner's first piece of data, and not a file system of the disk.
+            if case .raw = table.style { table.partitions = [] }
+        } else if table.partitions.isEmpty, table.style != .raw, let fileSystem = FileSystem.recognize(head) {
+            table.problems.append(.owned(by: "a volume with the file system \(fileSystem.name)"))
+        }
+        return table
+    }
+
+    /// As far as signatures of whole disks are looked for; a multiple of every block size.
+    private static let headLength = 128 << 10
+
+    private static func read(_ disk: TableDisk, head: [UInt8]) throws(PartitionTableError) -> PartitionTable {
+        let first = Array(head.prefix(disk.blockSize))
         let entries = (0..<4).map { MBREntry(first[(446 + 16 * $0)..<(462 + 16 * $0)]) }
         // The last two octets are those of a boot sector, too: a file system may begin in the first block.
-        guard entries.allSatisfy(\.isPlausible), !FileSystem.isBootSector(first) else { return .raw }
+        guard first.littleEndian(UInt16.self, at: 510) == 0xAA55, entries.allSatisfy(\.isPlausible),
+            !FileSystem.isBootSector(first)
+        else { return try unpartitioned(disk, head: head) }
         if entries.contains(where: { $0.type == 0xEE }) {
             return try GPTReader(disk: disk).read(mbr: entries)
         }
         return try MBRReader(disk: disk).read(signature: first.littleEndian(at: 440), entries: entries)
     }
 
-    private static let raw = PartitionTable(style: .raw, partitions: [], usableBlocks: 0..<0)
+    /// A disk without a table: the file system on it, if there is one, has all of it.
+    private static func unpartitioned(
+        _ disk: TableDisk, head: [UInt8]
+    ) throws(PartitionTableError) -> PartitionTable {
+        var table = PartitionTable(style: .raw, partitions: [], usableBlocks: 0..<0)
+        if let fileSystem = FileSystem.recognize(head) {
+            table.partitions = [
+                Partition(
+                    number: 1, firstBlock: 0, blockCount: disk.blockCount, type: .mbr(fileSystem.partitionType))
+            ]
+        } else if try GPTReader(disk: disk).hasPrimary() {
+            table.problems = [.unannouncedGPT]
+        }
+        return table
+    }
+}
+
+extension FileSystem {
+    /// The octet that an MBR entry has for it, as Windows and Linux choose it.
+    fileprivate var partitionType: UInt8 {
+        switch self {
+        case .fat12: 0x01
+        case .fat16: 0x06
+        case .fat32: 0x0C
+        case .ntfs, .exFAT, .reFS: 0x07
+        default: 0x83
+        }
+    }
 }
 
 /// The disk under a table, with its failures typed.
