@@ -7,7 +7,9 @@ struct Clusprep: AsyncParsableCommand {
         commandName: "clusprep",
         abstract: "Works with failover-cluster nodes that speak the ClusPrep protocol ([MS-CSVP]).",
         version: "0.1.0",
-        subcommands: [LabCommand.self, UserCommand.self, WalkCommand.self])
+        subcommands: [
+            DisksCommand.self, LabCommand.self, ReservationsCommand.self, UserCommand.self, WalkCommand.self,
+        ])
 }
 
 /// A failure in words for the person at the terminal; the program ends with status 1.
