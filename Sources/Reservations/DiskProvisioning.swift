@@ -22,8 +22,8 @@ extension Disk {
 
     /// PROVISIONING TYPE 2 of page B2h.
     private var isThinlyProvisioned: Bool {
-        guard let pages = try? supportedPages(), pages.contains(ProvisioningLog.vitalProductDataPage),
-            let content = try? vitalProductData(page: ProvisioningLog.vitalProductDataPage), content.count >= 3
+        guard let pages = try? supportedPages(), pages.contains(VitalProductData.logicalBlockProvisioning),
+            let content = try? vitalProductData(page: VitalProductData.logicalBlockProvisioning), content.count >= 3
         else { return false }
         return content[2] & 0x07 == 2
     }
@@ -40,29 +40,21 @@ extension Disk {
         }
     }
 
-    /// LOG SENSE (SPC-3 6.6) for a page's cumulative values: the parameters behind the header; nil where the unit has none.
+    /// LOG SENSE for a page's cumulative values: the parameters behind the header; nil where the unit has none.
     private func logPage(_ page: UInt8) -> [UInt8]? {
-        let length = 512
-        let cdb: [UInt8] = [0x4D, 0, 0x40 | page, 0, 0, 0, 0, UInt8(length >> 8), UInt8(length & 0xFF), 0]
-        // As after every command, a unit attention says nothing about this one.
-        for _ in 0..<8 {
-            guard let result = try? transport.execute(cdb: cdb, dataOut: [], dataInLength: length) else { return nil }
-            if result.status == .checkCondition, result.sense?.key == .unitAttention { continue }
-            guard result.status == .good, result.data.count >= 4, result.data[0] & 0x3F == page else { return nil }
-            let promised = Int(result.data.field16(2))
-            return Array(result.data[4...].prefix(promised))
+        let command = SCSICommand.logSense(.init(page: page), allocationLength: 512)
+        guard let octets = try? execute(command, dataIn: 512), octets.count >= 4, octets[0] & 0x3F == page else {
+            return nil
         }
-        return nil
+        return Array(octets[4...].prefix(Int(octets.field16(2))))
     }
 }
 
-/// The Logical Block Provisioning pages.
+/// The Logical Block Provisioning log page (SBC-3 6.4.4).
 private enum ProvisioningLog {
-    /// The vital product data page (SBC-3 6.5.4).
-    static let vitalProductDataPage: UInt8 = 0xB2
-    /// The log page (SBC-3 6.4.4).
+    /// Its code.
     static let page: UInt8 = 0x0C
-    /// Available LBA mapping resource count: the parameter of the log page that says how much room is left.
+    /// Available LBA mapping resource count: the parameter that says how much room is left.
     static let availableMappingResource: UInt16 = 0x0001
 
     /// The count of a resource (four octets) among a page's parameters; nil where there is no such parameter, or it is cut off.
