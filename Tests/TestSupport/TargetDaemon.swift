@@ -133,18 +133,30 @@ public final class TargetDaemon: Sendable {
 
     /// Ends every connection of the target's sessions from its side; the registrations stay.
     public func dropConnections() throws {
-        let listing = try administer("--lld", "iscsi", "--op", "show", "--mode", "conn", "--tid", "1")
-        var session: Substring?
-        for line in listing.split(separator: "\n").map({ $0.trimmingPrefix(while: \.isWhitespace) }) {
-            if line.hasPrefix("Session:") {
-                session = line.dropFirst("Session:".count).trimmingPrefix(while: \.isWhitespace)
-            }
-            guard line.hasPrefix("Connection:"), let session else { continue }
-            let connection = line.dropFirst("Connection:".count).trimmingPrefix(while: \.isWhitespace)
+        for (session, connection) in try connections() {
             try administer(
-                "--lld", "iscsi", "--op", "delete", "--mode", "conn", "--tid", "1", "--sid", String(session), "--cid",
-                String(connection))
+                "--lld", "iscsi", "--op", "delete", "--mode", "conn", "--tid", "1", "--sid", session, "--cid",
+                connection)
         }
+    }
+
+    /// How many sessions the target has.
+    public func sessionCount() throws -> Int {
+        try connections().count
+    }
+
+    /// The numbers of the sessions and of their connections.
+    private func connections() throws -> [(session: String, connection: String)] {
+        let listing = try administer("--lld", "iscsi", "--op", "show", "--mode", "conn", "--tid", "1")
+        var session: String?
+        var found: [(session: String, connection: String)] = []
+        for line in listing.split(separator: "\n") {
+            let words = line.split { $0 == " " || $0 == "\t" || $0 == ":" }
+            guard words.count >= 2 else { continue }
+            if words[0] == "Session" { session = String(words[1]) }
+            if words[0] == "Connection", let session { found.append((session, String(words[1]))) }
+        }
+        return found
     }
 
     private func setUp() throws {

@@ -227,7 +227,7 @@ extension ISCSIError {
 extension InitiatorIdentity {
     /// The initiator port this node uses for its path of this number; the first path's is the identity itself.
     func onPath(_ path: Int) -> InitiatorIdentity {
-        let qualifier = (sessionID & 0xFFFF) &+ UInt64(path) & 0xFFFF
+        let qualifier = (sessionID &+ UInt64(path)) & 0xFFFF
         return InitiatorIdentity(name: name, sessionID: sessionID & ~0xFFFF | qualifier) ?? self
     }
 }
