@@ -4,6 +4,8 @@ import Testing
 @testable import Reservations
 
 /// WRITE SAME, UNMAP and the pages of SBC-3, on sparse images and on others.
+///
+/// The pages' octets were laid out by hand and read back with sg_vpd and sg_logs of sg3-utils, which name the same values.
 @Suite struct ProvisioningTests {
     static let blocks = 4096
 
