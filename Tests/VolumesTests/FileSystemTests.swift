@@ -59,15 +59,15 @@ import Testing
         #expect(FileSystem.allCases.allSatisfy { $0.name.count < 100 && $0.name != "RAW" })
     }
 
-    @Test(.needs("mkfs.ext4")) func aVolumeOfAnotherKindOpensWithoutFiles() throws {
+    @Test(.needs("mkfs.fat")) func aVolumeOfAnotherKindOpensWithoutFiles() throws {
         let folder = try TemporaryFolder()
         let path = try folder.sparseFile("volume", size: 8 << 20)
-        let made = try Tool.run("mkfs.ext4", ["-q", "-F", path])
+        let made = try Tool.run("mkfs.fat", ["-F", "12", path])
         try #require(made.status == 0)
         let device = try FileDevice(path)
-        let partition = Partition(number: 1, firstBlock: 0, blockCount: device.blockCount, type: .mbr(0x83))
+        let partition = Partition(number: 1, firstBlock: 0, blockCount: device.blockCount, type: .mbr(1))
         let volume = try Volume.open(device, partition: partition)
-        #expect(volume.fileSystemName == "ext4")
+        #expect(volume.fileSystemName == "FAT")
         let error = #expect(throws: VolumeError.self) { try volume.writeFile(path: "a", data: [1]) }
         #expect(error?.hresult == HRESULT(win32: .notSupported))
         try volume.close()

@@ -56,7 +56,7 @@ struct Tool {
         case "sfdisk": "fdisk"
         case "sgdisk": "gdisk"
         case "mkfs.fat": "dosfstools"
-        case "mkfs.ext4": "e2fsprogs"
+        case "mkfs.ext4", "mke2fs", "e2fsck", "debugfs", "tune2fs", "dumpe2fs": "e2fsprogs"
         case "dd": "coreutils"
         default: "ntfs-3g"
         }
@@ -290,6 +290,20 @@ func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         state ^= state << 17
         return UInt8(truncatingIfNeeded: state >> 24)
     }
+}
+
+/// The same for many octets, made quickly: no two of its mebibytes are equal, and none begins like another seed's.
+func longNoise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
+    let tile = noise(1 << 20)
+    var result: [UInt8] = []
+    result.reserveCapacity(count + tile.count)
+    while result.count < count {
+        let turn = ((result.count >> 20) + Int(seed)) * 4099 % tile.count
+        result += tile[turn..<tile.count]
+        result += tile[0..<turn]
+    }
+    result.removeLast(result.count - count)
+    return result
 }
 
 extension Trait where Self == ConditionTrait {

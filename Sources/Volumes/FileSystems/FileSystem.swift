@@ -2,7 +2,7 @@ import Reservations
 
 /// A kind of file system, recognised by what it puts at a volume's beginning.
 public enum FileSystem: Hashable, Sendable, CaseIterable {
-    /// The one that can be written to.
+    /// Windows' own.
     case ntfs
     /// FAT with entries of 12 bits.
     case fat12
@@ -20,9 +20,27 @@ public enum FileSystem: Hashable, Sendable, CaseIterable {
     case ext3
     /// ext3 with extents or other later features.
     case ext4
+    /// XFS.
+    case xfs
+    /// Btrfs.
+    case btrfs
+    /// The Flash-Friendly File System.
+    case f2fs
+    /// The Journaled File System of OS/2 and Linux.
+    case jfs
+    /// ReiserFS, up to its version 3.6.
+    case reiserFS
+    /// The Global File System 2, a cluster's.
+    case gfs2
+    /// The Oracle Cluster File System 2.
+    case ocfs2
+    /// HFS Plus, with or without regard to case.
+    case hfsPlus
+    /// The Apple File System.
+    case apfs
 
     /// The name that CprepDiskGetFSName gives ([MS-CSVP] 3.2.4.27): "NTFS" and "FAT" by the specification, for the others what
-    /// Windows or Linux call them. A volume without any of them is "RAW" there, and nil here.
+    /// Windows calls them, or Linux if Windows knows them not. A volume without any of them is "RAW" there, and nil here.
     public var name: String {
         switch self {
         case .ntfs: "NTFS"
@@ -33,6 +51,23 @@ public enum FileSystem: Hashable, Sendable, CaseIterable {
         case .ext2: "ext2"
         case .ext3: "ext3"
         case .ext4: "ext4"
+        case .xfs: "xfs"
+        case .btrfs: "btrfs"
+        case .f2fs: "f2fs"
+        case .jfs: "jfs"
+        case .reiserFS: "reiserfs"
+        case .gfs2: "gfs2"
+        case .ocfs2: "ocfs2"
+        case .hfsPlus: "hfsplus"
+        case .apfs: "apfs"
+        }
+    }
+
+    /// Whether its files are served; the others are only named.
+    public var isServed: Bool {
+        switch self {
+        case .ntfs, .ext2, .ext3, .ext4: true
+        default: false
         }
     }
 
@@ -44,17 +79,23 @@ public enum FileSystem: Hashable, Sendable, CaseIterable {
         guard let window = DeviceWindow(device, blocks: partition.blocks) else { return nil }
         let octets: [UInt8]
         do {
-            octets = try window.read(at: 0, count: Int(min(4096, window.size)))
+            octets = try window.read(at: 0, count: Int(min(UInt64(probedLength), window.size)))
         } catch {
             throw .device(error)
         }
         return recognize(octets)
     }
 
-    /// Recognises a file system by a volume's first 4096 octets.
+    /// As far as the latest of the signatures, that of Btrfs.
+    static let probedLength = 68 << 10
+
+    /// Recognises a file system by a volume's first ``probedLength`` octets, or those of them that it has.
+    ///
+    /// What holds no file system but other volumes, such as a physical volume of LVM, is none, whatever older signatures it
+    /// left standing.
     static func recognize(_ octets: [UInt8]) -> FileSystem? {
-        guard octets.count >= 512 else { return nil }
-        return bootSector(octets) ?? extended(octets)
+        guard octets.count >= 512, !isContainer(octets) else { return nil }
+        return bootSector(octets) ?? extended(octets) ?? signed(octets)
     }
 
     /// Whether the sector begins a FAT, exFAT, NTFS or ReFS volume rather than a partitioned disk.

@@ -1,10 +1,10 @@
 import Reservations
 import Synchronization
 
-/// A partition's volume: which file system it has and, for NTFS, its files.
+/// A partition's volume: which file system it has and, for NTFS and ext2 to ext4, its files.
 ///
-/// The file system is driven through libntfs-3g over the block device: no mount, no kernel, no privileges. Every method
-/// blocks until it is done; call them through ``BlockingExecutor``. Operations on one volume follow each other.
+/// The file system is driven through libntfs-3g or libext2fs over the block device: no mount, no kernel, no privileges. Every
+/// method blocks until it is done; call them through ``BlockingExecutor``. Operations on one volume follow each other.
 /// What a method wrote is on stable storage when it returns.
 public final class Volume: Sendable {
     /// Where it is.
@@ -18,7 +18,7 @@ public final class Volume: Sendable {
     private let state: Mutex<State>
 
     private enum State {
-        case mounted(NTFSMount)
+        case mounted(any MountedFileSystem)
         /// Why there are no files here.
         case unavailable(VolumeError)
     }
@@ -36,28 +36,32 @@ public final class Volume: Sendable {
         self.state = Mutex(state)
     }
 
-    /// Recognises a partition's file system and mounts it if it is NTFS.
+    /// Recognises a partition's file system and mounts it if it is NTFS or ext2, ext3 or ext4.
     ///
     /// A volume that cannot be mounted opens nevertheless, as it comes online in Windows: every operation on its files then
     /// throws ``mountFailure``.
     ///
-    /// - Parameter log: hears what libntfs-3g has to say, on the thread that called the volume.
+    /// - Parameter log: hears what the file system's library has to say, on the thread that called the volume.
     /// - Throws: ``VolumeError/device(_:)`` if the disk cannot be read, and nothing else.
     public static func open(
         _ device: any BlockDevice, partition: Partition, log: @escaping @Sendable (VolumeLogEntry) -> Void = { _ in }
     ) throws(VolumeError) -> Volume {
         let fileSystem = partition.type.holdsVolume ? try FileSystem.probe(device, partition: partition) : nil
         let isReadOnly = device.isReadOnly
-        guard fileSystem == .ntfs, let window = DeviceWindow(device, blocks: partition.blocks) else {
+        guard let fileSystem, fileSystem.isServed, let window = DeviceWindow(device, blocks: partition.blocks) else {
             return Volume(
                 partition: partition, fileSystem: fileSystem, isReadOnly: isReadOnly, window: nil,
                 state: .unavailable(fileSystem.map { .unsupportedFileSystem($0) } ?? .unrecognizedVolume))
         }
         do {
-            let mount = try NTFSMount(window: window, log: log)
+            let state: State
+            if fileSystem == .ntfs {
+                state = .mounted(try NTFSMount(window: window, log: log))
+            } else {
+                state = .mounted(try ExtMount(window: window, fileSystem: fileSystem, log: log))
+            }
             return Volume(
-                partition: partition, fileSystem: fileSystem, isReadOnly: isReadOnly, window: window,
-                state: .mounted(mount))
+                partition: partition, fileSystem: fileSystem, isReadOnly: isReadOnly, window: window, state: state)
         } catch .device(let cause) {
             throw .device(cause)
         } catch {
@@ -95,7 +99,7 @@ public final class Volume: Sendable {
         }
     }
 
-    /// Whether Windows is asked to check the volume when it mounts it; nil unless it is mounted.
+    /// Whether the file system asks to be checked; nil unless it is mounted.
     public var isDirty: Bool? {
         state.withLock { state in
             guard case .mounted(let mount) = state else { return nil }
@@ -206,7 +210,7 @@ public final class Volume: Sendable {
         }
     }
 
-    private func withMount(_ body: (NTFSMount) throws(VolumeError) -> Void) throws(VolumeError) {
+    private func withMount(_ body: (any MountedFileSystem) throws(VolumeError) -> Void) throws(VolumeError) {
         try state.withLock { state throws(VolumeError) in
             switch state {
             case .mounted(let mount):

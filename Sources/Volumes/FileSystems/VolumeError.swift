@@ -18,6 +18,10 @@ public enum VolumeError: HRESULTConvertible, CustomStringConvertible {
     case hibernated
     /// Windows stopped without a clean dismount; its log must be replayed by Windows.
     case uncleanLog
+    /// Linux did not dismount the volume cleanly, or found it damaged; the reason says what is left to do.
+    case uncleanVolume(FileSystem, reason: String)
+    /// The file system uses features that are not served, or not for writing.
+    case unsupportedFeatures(FileSystem, [String])
     /// The disk is read-only.
     case writeProtected
     /// There is no room for the file.
@@ -55,9 +59,9 @@ public enum VolumeError: HRESULTConvertible, CustomStringConvertible {
         case .device(let cause): (cause as? any HRESULTConvertible)?.hresult ?? HRESULT(win32: .ioDevice)
         case .offline: HRESULT(win32: .notReady)
         case .unrecognizedVolume: HRESULT(win32: .unrecognizedVolume)
-        case .unsupportedFileSystem, .unsupportedFile: HRESULT(win32: .notSupported)
+        case .unsupportedFileSystem, .unsupportedFile, .unsupportedFeatures: HRESULT(win32: .notSupported)
         case .corrupt: HRESULT(win32: .diskCorrupt)
-        case .hibernated, .uncleanLog: HRESULT(win32: .volumeDirty)
+        case .hibernated, .uncleanLog, .uncleanVolume: HRESULT(win32: .volumeDirty)
         case .writeProtected: HRESULT(win32: .writeProtect)
         case .diskFull: HRESULT(win32: .diskFull)
         case .outOfMemory: HRESULT(win32: .notEnoughMemory)
@@ -82,6 +86,9 @@ public enum VolumeError: HRESULTConvertible, CustomStringConvertible {
         case .corrupt(let detail): "the file system is damaged: \(detail)"
         case .hibernated: "Windows hibernated with this volume mounted; resume and shut it down first"
         case .uncleanLog: "Windows did not dismount this volume cleanly; let it replay its log first"
+        case .uncleanVolume(let system, let reason): "the \(system.name) volume \(reason); run e2fsck first"
+        case .unsupportedFeatures(let system, let features):
+            "the \(system.name) volume uses \(features.joined(separator: ", ")), which is not served"
         case .writeProtected: "the disk is read-only"
         case .diskFull: "the volume is full"
         case .outOfMemory: "out of memory"
