@@ -142,7 +142,6 @@ struct DisksCommandTests {
                 "    DISK",
                 "    flags: style-mbr part-basic",
                 "/dev/sda  -        SATA                 RAW    1      no           -     -",
-                "    Disk 1",
                 "    adapter: ahci",
                 "    flags: system busnosupp style-raw",
                 "    not clusterable: it holds this host's root file system; "

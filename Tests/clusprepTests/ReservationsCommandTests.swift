@@ -54,6 +54,8 @@ struct ReservationsCommandTests {
         ("clear --key 1 keys", "clear does not take what to show"),
         ("show --key 1", "show does not take --key"),
         ("show --all-target-ports", "show does not take --all-target-ports"),
+        ("show --register-first", "show does not take --register-first"),
+        ("register --new-key 1 --register-first", "register does not take --register-first"),
         ("show everything", "everything"),
         ("steal", "steal"),
         ("reserve --key nonsense --type we", "nonsense"),
@@ -132,6 +134,21 @@ struct ReservationsCommandTests {
             #expect(
                 try reservations(disk, "release", "--key", "B1", "--type", "ea", "--as", "b").state?.reservation == nil)
             #expect(try reservations(disk, "clear", "--key", "B1", "--as", "b").state?.keys == [])
+        }
+    }
+
+    @Test func registeringFirst() async throws {
+        try await withFolder { folder async throws in
+            let image = folder.appendingPathComponent("a.img")
+            try makeImage(image)
+            let arguments = [image.path, "reserve", "--key", "A1", "--type", "wero", "--as", "a"]
+            let refused = try ReservationsCommand.parse(arguments)
+            #expect(refused.report(with: try refused.options.opener()).result == .conflict)
+            let command = try ReservationsCommand.parse(arguments + ["--register-first"])
+            let report = command.report(with: try command.options.opener())
+            #expect(report.result == .done)
+            #expect(report.state?.keys == ["0x00000000000000a1"])
+            #expect(report.state?.reservation?.key == "0x00000000000000a1")
         }
     }
 

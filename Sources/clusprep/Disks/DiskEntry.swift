@@ -116,11 +116,12 @@ struct DiskListing: Encodable, Equatable {
     }
 
     private static func details(of disk: DiskEntry) -> [String] {
-        var identity = [disk.name]
+        // Without an answer there is no name but a number.
+        var identity = disk.size == nil ? [] : [disk.name]
         if let serialNumber = disk.serialNumber { identity.append("serial \(serialNumber)") }
         if let page83 = disk.page83 { identity.append("page 83h \(page83)") }
         if let id = disk.identity { identity.append("identity \(id)") }
-        var lines = [identity.joined(separator: ", ")]
+        var lines = identity.isEmpty ? [] : [identity.joined(separator: ", ")]
         if let adapter = disk.adapter { lines.append("adapter: \(adapter)") }
         lines.append("flags: " + disk.flags.joined(separator: " "))
         if !disk.obstacles.isEmpty { lines.append("not clusterable: " + disk.obstacles.joined(separator: "; ")) }

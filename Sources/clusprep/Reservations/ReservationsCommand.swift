@@ -21,7 +21,9 @@ struct ReservationsCommand: AsyncParsableCommand {
               clear    --key K
 
             Keys are hexadecimal. A registration belongs to the initiator that made it: use the same --as for what \
-            follows. A disk that this host lives on is shown, and everything else is refused.
+            follows. Some targets, tgtd among them, forget with the iSCSI session whose a registration is; there, \
+            --register-first registers and acts in one session. A disk that this host lives on is shown, and everything else is \
+            refused.
 
             The exit status is 0 where it was done, 24 for a reservation conflict, 64 for a wrong command line, and 1 for \
             every other failure.
@@ -61,6 +63,9 @@ struct ReservationsCommand: AsyncParsableCommand {
     @Flag(help: "Abort the victim's commands, too (PREEMPT AND ABORT).")
     var abort = false
 
+    @Flag(help: "Register with --key first, whatever key this initiator is registered with.")
+    var registerFirst = false
+
     @Flag(help: "Print JSON: an object with the number of its schema.")
     var json = false
 
@@ -92,6 +97,7 @@ struct ReservationsCommand: AsyncParsableCommand {
         unwanted.append((type != nil && ![.reserve, .release, .preempt].contains(action), "--type"))
         unwanted.append((abort && action != .preempt, "--abort"))
         unwanted.append((ignoreExisting && action != .register, "--ignore-existing"))
+        unwanted.append((registerFirst && (action == .show || action == .register), "--register-first"))
         unwanted.append((aptpl && action != .register, "--aptpl"))
         unwanted.append((allTargetPorts && action != .register, "--all-target-ports"))
         if let name = unwanted.first(where: \.0)?.1 {
@@ -149,6 +155,7 @@ struct ReservationsCommand: AsyncParsableCommand {
 
     private func perform(on unit: Disk) throws {
         let (key, other) = (key ?? .none, serviceActionKey ?? .none)
+        if registerFirst { try unit.registerIgnoringExistingKey(key) }
         switch action {
         case .show: break
         case .register where ignoreExisting:
@@ -168,7 +175,14 @@ struct ReservationsCommand: AsyncParsableCommand {
     private func explanation(of error: any Error) -> String {
         let what = "\(action.rawValue) on \(disk)"
         switch error {
-        case SCSIError.reservationConflict: return "\(what): reservation conflict: \(hintForConflict)"
+        case SCSIError.reservationConflict:
+            // Only iSCSI sessions end with this program.
+            guard case .iscsi = disk, action != .show, action != .register, !registerFirst else {
+                return "\(what): reservation conflict: \(hintForConflict)"
+            }
+            return
+                "\(what): reservation conflict: \(hintForConflict) If it should be, the target may forget registrations "
+                + "with the session: try --register-first."
         case SCSIError.protected:
             return "\(what) is refused: this host lives on the disk. Only show works there."
         case SCSIError.checkCondition(let sense) where sense.code == .invalidOperationCode:
