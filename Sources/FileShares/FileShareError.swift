@@ -53,6 +53,18 @@ public enum FileShareError: Error, Hashable, Sendable {
     }
 }
 
+extension FileShareError {
+    /// Whether it is about this host, so that whoever runs it should hear of it; the rest is the client's or another node's.
+    public var concernsHost: Bool {
+        switch self {
+        case .notInstalled, .notServed, .noAddress, .noAccount, .accountTaken, .commandFailed, .commandTimedOut,
+            .fileFailed:
+            true
+        case .busy, .stopped, .badTest, .badPaths, .notReached: false
+        }
+    }
+}
+
 extension FileShareError: CustomStringConvertible {
     /// What failed, on what, and what to do.
     public var description: String {

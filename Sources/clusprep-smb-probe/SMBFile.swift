@@ -18,6 +18,8 @@ enum SMBFile {
             SMBFile.copy(logon.user, to: user, size: userSize)
             SMBFile.copy(logon.password, to: password, size: size)
         }
+        // Standard output is for the reply.
+        smbc_setOptionDebugToStderr(context, 1)
         // A guest's or nobody's access would say nothing about the test's account.
         smbc_setOptionNoAutoAnonymousLogin(context, 1)
         smbc_setOptionUseKerberos(context, 0)

@@ -69,6 +69,19 @@ struct SambaFileSharesTests {
         #expect(try ShareJournal(folder: server.folder + "/a").read().isEmpty)
     }
 
+    @Test("IPv6, whose addresses libsmbclient takes for a port", .enabled(if: SambaServer.hasIPv6))
+    func ipv6() async throws {
+        let server = try SambaServer(addresses: ["127.0.0.1", "::1"])
+        defer { server.stop() }
+        let node = try service(server)
+        let share = try share()
+        try await node.check()
+        #expect(try await node.paths().map(\.description) == [#"\\127.0.0.1"#, #"\\[::1]"#])
+        try await node.makeShare(share, for: .new())
+        try await node.connect(to: paths(#"\\[0:0:0:0:0:0:0:1]"#), share: share)
+        await node.stop()
+    }
+
     @Test("One test at a time; the next may have its share when the first has gone")
     func busy() async throws {
         let server = try SambaServer()

@@ -18,6 +18,10 @@ final class SambaServer {
             searchPath.split(separator: ":").contains { access("\($0)/\(name)", X_OK) == 0 }
         }
 
+    static let hasIPv6 =
+        (try? String(contentsOfFile: "/proc/net/if_inet6", encoding: .utf8))?
+        .contains("00000000000000000000000000000001") == true
+
     static let searchPath = "/usr/sbin:/usr/bin:/sbin:/bin"
     private static let programs = ["smbd", "net", "pdbedit", "smbcontrol", "smbclient"]
 
@@ -41,7 +45,7 @@ final class SambaServer {
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()
-        for address in addresses {
+        for address in addresses where !address.contains(":") {
             while process.isRunning, !isListening(address, port) { usleep(10_000) }
         }
     }
@@ -58,7 +62,7 @@ final class SambaServer {
         netbios name = TEST
         workgroup = TEST
         server role = standalone server
-        interfaces = \(addresses.map { $0 + "/8" }.joined(separator: " "))
+        interfaces = \(addresses.map { $0.contains(":") ? $0 : $0 + "/8" }.joined(separator: " "))
         bind interfaces only = yes
         smb ports = \(port)
         disable netbios = yes
