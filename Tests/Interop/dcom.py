@@ -99,7 +99,8 @@ class Association:
                 self.dce.bind(abstract_syntax)
                 bound = self.dce
             else:
-                bound = self.dce.alter_ctx(abstract_syntax)
+                # From the last one: impacket numbers the new context after the one it is altered from.
+                bound = next(reversed(self._contexts.values())).alter_ctx(abstract_syntax)
         except DCERPCException as error:
             self._raise(error)
         self._contexts[abstract_syntax] = bound
@@ -186,6 +187,7 @@ class Object:
         address, port = self._binding()
         self.association = Association(address, port, credentials, level)
         self.main = Proxy(self, abstract_syntax, interface.get_iPid())
+        self.queried: list[bytes] = []
 
     def _binding(self) -> tuple[str, int]:
         for tower, text in self.bindings:
@@ -211,18 +213,21 @@ class Object:
         result = answer["ppQIResults"]
         if result["hResult"] != 0:
             raise HResultError(result["hResult"] & 0xFFFFFFFF)
+        self.queried.append(result["std"]["ipid"])
         return Proxy(self, abstract_syntax, result["std"]["ipid"])
 
     def release(self, count: int = 5) -> int:
-        """IRemUnknown::RemRelease of the references that activation gave; the return value."""
+        """IRemUnknown::RemRelease of the references that activation and queries gave; the return value."""
         request = RemRelease()
         request["ORPCthis"] = new_orpcthis()
-        request["cInterfaceRefs"] = 1
-        element = REMINTERFACEREF()
-        element["ipid"] = self.main.ipid
-        element["cPublicRefs"] = count
-        element["cPrivateRefs"] = 0
-        request["InterfaceRefs"].append(element)
+        request["cInterfaceRefs"] = 1 + len(self.queried)
+        for ipid in [self.main.ipid, *self.queried]:
+            element = REMINTERFACEREF()
+            element["ipid"] = ipid
+            element["cPublicRefs"] = count
+            element["cPrivateRefs"] = 0
+            request["InterfaceRefs"].append(element)
+        self.queried.clear()
         return RemReleaseResponse(self._rem_unknown(request))["ErrorCode"]
 
     def _rem_unknown(self, request) -> bytes:
