@@ -1,10 +1,13 @@
+#define _GNU_SOURCE
 #include "clinuxstorage.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include <linux/dm-ioctl.h>
 #include <linux/fs.h>
 #include <linux/nvme_ioctl.h>
 #include <scsi/sg.h>
@@ -90,9 +93,41 @@ int cls_is_read_only(int fd, int *is_read_only) { return result_of(ioctl(fd, BLK
 
 int cls_flush_buffers(int fd) { return result_of(ioctl(fd, BLKFLSBUF)); }
 
+int cls_direct_access_flag(void) { return O_DIRECT; }
+
 void *cls_allocate_pages(size_t octets)
 {
     void *memory = NULL;
 
     return posix_memalign(&memory, 4096, octets) == 0 ? memory : NULL;
+}
+
+int cls_list_dm_targets(int fd, void *context,
+                        void (*found)(void *context, const char *name, uint32_t major, uint32_t minor, uint32_t patch))
+{
+    /* The list of a kernel with every target type there is takes about two kibibytes. */
+    const size_t capacity = 64 * 1024;
+    struct dm_ioctl *request = calloc(1, capacity);
+    int result;
+
+    if (request == NULL)
+        return -ENOMEM;
+    request->version[0] = DM_VERSION_MAJOR;
+    request->data_size = (uint32_t)capacity;
+    request->data_start = sizeof(*request);
+    result = result_of(ioctl(fd, DM_LIST_VERSIONS, request));
+    if (result >= 0 && request->data_size > request->data_start) {
+        size_t offset = request->data_start;
+
+        while (offset + sizeof(struct dm_target_versions) < capacity) {
+            const struct dm_target_versions *target = (const void *)((const char *)request + offset);
+
+            found(context, target->name, target->version[0], target->version[1], target->version[2]);
+            if (target->next == 0)
+                break;
+            offset += target->next;
+        }
+    }
+    free(request);
+    return result;
 }

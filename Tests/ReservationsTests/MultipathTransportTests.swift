@@ -5,21 +5,26 @@ import Testing
 @testable import Reservations
 
 @Suite struct MultipathTransportTests {
+    private func read(_ transport: MultipathTransport) throws -> SCSIResult {
+        let command = SCSICommand.read(.init(first: 0, count: 1), form: .ten)
+        return try transport.execute(cdb: command.cdb, dataOut: [], dataInLength: 512)
+    }
+
     @Test func goesThroughOnePathUntilItFails() throws {
         let image = try TemporaryImage()
         let host = try MultipathHost(image)
         for path in host.paths { _ = path.takeLog() }
-        _ = try host.disk.read(block: 0, count: 1)
+        #expect(try read(host.transport).status == .good)
         #expect(host.paths.map { $0.takeLog().count } == [1, 0, 0])
         host.paths[0].isDown = true
-        _ = try host.disk.read(block: 0, count: 1)
-        _ = try host.disk.read(block: 0, count: 1)
         // The second path tells once that it was switched on.
-        #expect(host.paths.map { $0.takeLog().count } == [0, 3, 0])
+        #expect(try read(host.transport).sense?.code == .powerOnOrReset)
+        #expect(try read(host.transport).status == .good)
+        #expect(host.paths.map { $0.takeLog().count } == [0, 2, 0])
         host.paths[0].isDown = false
         #expect(host.transport.probeFailedPaths() == ["path 0:1"])
         _ = host.paths.map { $0.takeLog() }
-        _ = try host.disk.read(block: 0, count: 1)
+        #expect(try read(host.transport).status == .good)
         #expect(host.paths.map { $0.takeLog().count } == [0, 1, 0])
     }
 
@@ -32,18 +37,20 @@ import Testing
         _ = try host.disk.read(block: 0, count: 1)
         #expect(host.transport.failedPaths == [])
         for path in host.paths { path.answer(standby) }
-        #expect(throws: SCSIError.self) { try host.disk.read(block: 0, count: 1) }
+        #expect(try read(host.transport) == standby)
     }
 
     @Test func whatTheUnitSaysIsNoReasonForAnotherPath() throws {
         let image = try TemporaryImage()
         let host = try MultipathHost(image)
         for path in host.paths { _ = path.takeLog() }
-        host.paths[0].answer(
+        let answers = [
             SCSIResult(sense: SenseData(key: .mediumError, code: .unrecoveredReadError)),
-            SCSIResult(status: .busy), SCSIResult(status: .taskAborted))
-        for _ in 0..<3 {
-            #expect(throws: SCSIError.self) { try host.disk.read(block: 0, count: 1) }
+            SCSIResult(status: .busy), SCSIResult(status: .taskAborted),
+        ]
+        for answer in answers {
+            host.paths[0].answer(answer)
+            #expect(try read(host.transport) == answer)
         }
         #expect(host.paths.map { $0.takeLog().count } == [3, 0, 0])
     }

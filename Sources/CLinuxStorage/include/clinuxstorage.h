@@ -57,5 +57,12 @@ int cls_is_read_only(int fd, int *is_read_only);
 /// BLKFLSBUF: writes the buffers of a block device and forgets what they hold.
 int cls_flush_buffers(int fd);
 
+/// O_DIRECT, which the C library declares for GNU sources only.
+int cls_direct_access_flag(void);
+
 /// Memory that devices reach directly, for O_DIRECT: a multiple of 4096 octets, at such an address. NULL where there is none.
 void *cls_allocate_pages(size_t octets);
+
+/// DM_LIST_VERSIONS on /dev/mapper/control: the target types of the device mapper with their versions, each given to `found`.
+int cls_list_dm_targets(int fd, void *context,
+                        void (*found)(void *context, const char *name, uint32_t major, uint32_t minor, uint32_t patch));
