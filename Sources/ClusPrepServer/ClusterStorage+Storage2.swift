@@ -88,6 +88,16 @@ extension ClusterStorage: IClusterStorage2Server {
         }
     }
 
+    /// CprepDiskVerifyUnique (3.2.4.8).
+    public func cprepDiskVerifyUnique(
+        _ request: IClusterStorage2.CprepDiskVerifyUnique.Request, context: CallContext
+    ) async throws -> IClusterStorage2.CprepDiskVerifyUnique.Response {
+        try await ordered(.CprepDiskVerifyUnique) { object in
+            try object.verifyUnique(request.DiskId.name)
+            return IClusterStorage2.CprepDiskVerifyUnique.Response(returnValue: .ok, for: request)
+        }
+    }
+
     /// CprepDiskWriteFileData (3.2.4.9).
     public func cprepDiskWriteFileData(
         _ request: IClusterStorage2.CprepDiskWriteFileData.Request, context: CallContext
@@ -191,6 +201,16 @@ extension ClusterStorage: IClusterStorage2Server {
         }
     }
 
+    /// CprepDiskSetOnline (3.2.4.26): what becomes of it, CprepDiskIsOnline says.
+    public func cprepDiskSetOnline(
+        _ request: IClusterStorage2.CprepDiskSetOnline.Request, context: CallContext
+    ) async throws -> IClusterStorage2.CprepDiskSetOnline.Response {
+        try await ordered(.CprepDiskSetOnline) { object in
+            try object.startOnline(request.DiskId.name)
+            return IClusterStorage2.CprepDiskSetOnline.Response(returnValue: .ok, for: request)
+        }
+    }
+
     /// CprepDiskGetFSName (3.2.4.27).
     public func cprepDiskGetFSName(
         _ request: IClusterStorage2.CprepDiskGetFSName.Request, context: CallContext
@@ -204,11 +224,23 @@ extension ClusterStorage: IClusterStorage2Server {
             return response
         }
     }
+
+    /// CprepDiskIsReadable (3.2.4.28).
+    public func cprepDiskIsReadable(
+        _ request: IClusterStorage2.CprepDiskIsReadable.Request, context: CallContext
+    ) async throws -> IClusterStorage2.CprepDiskIsReadable.Response {
+        try await ordered(.CprepDiskIsReadable) { object in
+            try await object.disk(request.DiskId.name, for: .CprepDiskIsReadable).checkReadability()
+            return IClusterStorage2.CprepDiskIsReadable.Response(returnValue: .ok, for: request)
+        }
+    }
 }
 
 extension Win32Error {
     /// ERROR_WRONG_DISK.
     static let wrongDisk = Win32Error(rawValue: 34)
+    /// ERROR_DUPLICATE_TAG.
+    static let duplicateTag = Win32Error(rawValue: 2014)
 }
 
 extension Duration {

@@ -2,6 +2,7 @@ import ClusterProtocols
 import DCERPC
 import DCOM
 import ErrorCodes
+import FileShares
 import HostInventory
 import Logging
 import NDR
@@ -26,10 +27,14 @@ public actor ClusterStorage: COMObject {
         public var minorVersion: UInt32
         /// Finds the multipath modules of this host.
         public var modules: @Sendable () async throws -> [DeviceSpecificModule] = { [] }
+        /// Whether this host is a node of a cluster.
+        public var isClustered: @Sendable () async throws -> Bool = { false }
+        /// Shares files, and connects to other nodes' shares; nil where this node does neither.
+        public var shares: (any FileShareService)?
         /// Hears what clients do.
         public var logger: Logger
 
-        /// From its parts; no multipath modules.
+        /// From its parts; no multipath modules, no cluster and no shares.
         public init(disks: [NodeDisk], majorVersion: UInt32, minorVersion: UInt32, logger: Logger) {
             self.disks = disks
             self.majorVersion = majorVersion
@@ -46,6 +51,12 @@ public actor ClusterStorage: COMObject {
     var relations: [DiskFlags] = []
     /// What this object has a part in, by disk. It may have lost it without having heard of it yet.
     private var tenures: [Int: NodeDisk.Tenure] = [:]
+    /// The disks to whose reservation this object has done anything, or tried to.
+    private var engaged: Set<Int> = []
+    /// What the test of file shares is set up with ([MS-CSVP] 3.4.4.3); nil while it is not.
+    var testShare: TestShare?
+    /// This object's part in the node's share; nil before it wanted one.
+    var shareHolder: ShareHolder?
     private var isReleased = false
     private let queue = CallQueue()
 
@@ -64,24 +75,28 @@ public actor ClusterStorage: COMObject {
         }
     }
 
-    /// Takes the disks offline, stops their defence and gives up their reservations: a client that stops half way through
-    /// anything leaves no owner, no lock and no open volume behind.
+    /// Takes the disks offline, stops their defence, gives up their reservations and removes the share: a client that stops half way through
+    /// anything leaves no owner, no lock, no open volume and no share behind.
     public func released() async {
         // What still waits, or comes from a connection that closes, does nothing any more.
         isReleased = true
         await queue.run { await self.giveUpEverything() }
     }
 
-    /// Goes by what was won, not by ``state``: whether that was lost since, the disk knows better.
+    /// Goes by what was tried, not by ``state``: what came of it, and whether it was lost since, the disk knows better.
     private func giveUpEverything() async {
         let (holder, logger) = (holder, logger)
         await withDiscardingTaskGroup { group in
-            for number in tenures.keys {
+            if let shareHolder {
+                let shares = environment.shares
+                group.addTask { await shares?.removeShare(of: shareHolder) }
+            }
+            for number in engaged {
                 let disk = environment.disks[number]
                 // Each by itself: a disk that does not answer does not keep the others.
                 group.addTask {
                     do {
-                        try await disk.stopDefense(holder)
+                        try await disk.leave(holder)
                     } catch {
                         logger.warning("giving up disk \(number) of a released object: \(error)")
                     }
@@ -90,6 +105,7 @@ public actor ClusterStorage: COMObject {
         }
         for number in tenures.keys { state.didStopDefense(number) }
         tenures = [:]
+        engaged = []
     }
 
     /// Runs a call when those before it are done.
@@ -130,6 +146,18 @@ public actor ClusterStorage: COMObject {
         state.didLoseOwnership(number)
     }
 
+    /// A command of this object may have ended its own ownership. The news of it comes only after the call that sent it.
+    func noteForfeiture(_ number: Int) async {
+        guard let tenure = tenures[number], await !environment.disks[number].stands(tenure) else { return }
+        noteLoss(number, tenure)
+    }
+
+    /// The disk with this number, of which something will have to be undone when this object ends.
+    func engage(_ number: Int) -> NodeDisk {
+        engaged.insert(number)
+        return environment.disks[number]
+    }
+
     // MARK: What the methods do
 
     func prepareNode() throws(Win32Error) {
@@ -160,7 +188,7 @@ public actor ClusterStorage: COMObject {
         let number = try state.admit(.CprepDiskPRArbitrate, disk: name)
         do {
             // Asked also where this object thinks that it owns the disk: it may have been lost meanwhile.
-            let tenure = try await environment.disks[number].arbitrate(holder) { [weak self] tenure in
+            let tenure = try await engage(number).arbitrate(holder) { [weak self] tenure in
                 await self?.didLose(number, tenure)
             }
             // What was online under a tenure before this one went offline with it.
@@ -179,6 +207,40 @@ public actor ClusterStorage: COMObject {
         let partitions = try await environment.disks[number].online(holder)
         state.didBringOnline(number, partitions: partitions)
         return partitions
+    }
+
+    /// Brings the disk online and does not wait for it. Where it is online already, its volumes are looked for once more.
+    func startOnline(_ name: StorageState.DiskName) throws {
+        let number = try state.admit(.CprepDiskSetOnline, disk: name)
+        let (disk, holder, logger) = (environment.disks[number], holder, logger)
+        Task { [weak self] in
+            do {
+                let partitions = try await disk.online(holder)
+                await self?.didComeOnline(number, partitions)
+            } catch {
+                logger.warning("bringing disk \(number) online: \(error)")
+            }
+        }
+    }
+
+    private func didComeOnline(_ number: Int, _ partitions: UInt32) async {
+        await queue.run { await self.noteOnline(number, partitions) }
+    }
+
+    private func noteOnline(_ number: Int, _ partitions: UInt32) async {
+        // The disk may have been given up, taken offline or lost while it came online.
+        guard await environment.disks[number].isOnline(holder),
+            state.disks[number].ownership == .ownedByThisServer
+        else { return }
+        state.didBringOnline(number, partitions: partitions)
+    }
+
+    /// - Throws: ERROR_DUPLICATE_TAG where another attached disk goes by the same name.
+    func verifyUnique(_ name: StorageState.DiskName) throws(Win32Error) {
+        let number = try state.admit(.CprepDiskVerifyUnique, disk: name)
+        guard state.numbers(of: name).allSatisfy({ $0 == number || !state.disks[$0].isAttached }) else {
+            throw .duplicateTag
+        }
     }
 
     func takeOffline(_ name: StorageState.DiskName) async throws {

@@ -9,7 +9,9 @@ extension NodeDisk {
     /// - Throws: what the arbitration says where another node owns the disk.
     @discardableResult
     public func arbitrate(_ holder: Holder, lost: @escaping LossListener) async throws -> Tenure {
-        try await ownershipQueue.run { try await self.becomeOwner(holder, lost) }
+        try await bounded(within: environment.arbitrationLimit) {
+            try await self.ownershipQueue.run { try await self.becomeOwner(holder, lost) }
+        }
     }
 
     private func becomeOwner(_ holder: Holder, _ lost: @escaping LossListener) async throws -> Tenure {
@@ -34,7 +36,7 @@ extension NodeDisk {
     }
 
     private func challenge() async throws -> Tenure {
-        _ = try await blocking { disk in try disk.testUnitReady() }
+        try await blocking(first: { try await self.refuseWhereProtected() }) { disk in try disk.testUnitReady() }
         let disk = try await queue.run { try await self.beginChallenge() }
         let news = Tenure.new()
         earlyLosses = []
@@ -50,12 +52,16 @@ extension NodeDisk {
             }
         } catch {
             isChallenging = false
+            // A challenge that is withdrawn takes the node's registration with it, whoever else stood by that.
+            claims = [:]
             await withdrawOrRetry()
             throw error
         }
         ownership = fresh
         tenure = news
         isChallenging = false
+        // The node has one registration, and this is its key now.
+        claimedKey = fresh.key
         return news
     }
 
@@ -70,16 +76,23 @@ extension NodeDisk {
 
     /// The holder's part in the ownership ends; with the last holder's, the defence and the reservation.
     public func stopDefense(_ holder: Holder) async throws {
-        try await ownershipQueue.run { try await self.endOwnership(of: holder) }
+        try await bounded { try await self.ownershipQueue.run { try await self.endOwnership(of: holder) } }
     }
 
-    /// Everybody's part in the ownership ends, because the node does.
+    /// The activation ends, and with it whatever it did to the disk.
+    ///
+    /// - Throws: what kept the disk from being given back; it is tried again.
+    public func leave(_ holder: Holder) async throws {
+        try await ownershipQueue.run { try await self.endEverything(of: holder) }
+    }
+
+    /// Everybody's part in the disk ends, because the node does.
     public func giveUp() async {
-        guard !owners.isEmpty else { return }
+        guard !owners.isEmpty || !claims.isEmpty else { return }
         await ownershipQueue.run {
-            for holder in await self.owners.keys {
+            for holder in await Set(self.owners.keys).union(self.claims.keys) {
                 do {
-                    try await self.endOwnership(of: holder)
+                    try await self.endEverything(of: holder)
                 } catch {
                     self.logger.warning("giving the disk up: \(error)")
                 }
@@ -87,24 +100,38 @@ extension NodeDisk {
         }
     }
 
+    private func endEverything(of holder: Holder) async throws {
+        // First, so that an ownership that ends looks at the claims of others only.
+        let claim = claims.removeValue(forKey: holder)
+        try await endOwnership(of: holder)
+        if let claim { await settle(claim) }
+    }
+
     private func endOwnership(of holder: Holder) async throws {
         var failure: (any Error)?
         do {
-            try await offline(holder)
+            try await dismounted(holder)
         } catch {
             failure = error
         }
         if owners.removeValue(forKey: holder) != nil, owners.isEmpty, let leaving = ownership {
             ownership = nil
             tenure = nil
-            do {
-                try await leaving.stopDefense()
-            } catch {
-                withdrawLater(because: error)
-                throw error
+            claims[holder]?.isReserved = false
+            if claims.isEmpty {
+                do {
+                    try await leaving.stopDefense()
+                } catch {
+                    withdrawLater(because: error)
+                    throw error
+                }
+                // Makes sure also where the disk was lost just before, and the command that ended that failed.
+                await withdrawOrRetry()
+            } else {
+                // The registration is not the ownership's alone, and perhaps the reservation is not either.
+                await leaving.suspendDefense()
+                try await releaseUnclaimedReservation()
             }
-            // Makes sure also where the disk was lost just before, and the command that ended that failed.
-            await withdrawOrRetry()
         }
         if let failure { throw failure }
     }
@@ -129,6 +156,8 @@ extension NodeDisk {
         ownership = nil
         tenure = nil
         owners = [:]
+        // The registration went with the reservation.
+        claims = [:]
         await withDiscardingTaskGroup { group in
             group.addTask { await self.abandon(volumes) }
             // Each by itself: one that is busy with something else does not keep the others from learning it.
@@ -140,8 +169,10 @@ extension NodeDisk {
     // MARK: What is left on the disk
 
     /// In a turn of the queue, before a write: refuses it where only the registration, which is the whole node's, would let it
-    /// through.
+    /// through. What clients have registered with commands of their own is the node's doing like any other, so then the
+    /// reservation decides.
     func admitWrite(by holder: Holder) async throws {
+        try refuseWhereProtected()
         if owners[holder] != nil { return }
         guard ownership == nil, !isChallenging else { throw SCSIError.reservationConflict }
         try await withdrawRegistration()
@@ -149,14 +180,19 @@ extension NodeDisk {
 
     /// In a turn of the queue: removes this node's registration, and a reservation with it, unless the node stands by it.
     func withdrawRegistration() async throws {
-        guard mayBeRegistered, ownership == nil, !isChallenging, let disk else { return }
+        guard mayBeRegistered, ownership == nil, claims.isEmpty, !isChallenging, let disk else { return }
+        // Not a command that changes anything may reach such a disk, and none of this node's ever has.
+        guard !disk.isProtected else {
+            mayBeRegistered = false
+            return
+        }
         let executor = environment.executor
         // Also for a caller that is gone.
         try await Task { try await executor.run { try disk.registerIgnoringExistingKey(.none) } }.value
         mayBeRegistered = false
     }
 
-    private func withdrawOrRetry() async {
+    func withdrawOrRetry() async {
         do {
             try await queue.run { try await self.withdrawRegistration() }
         } catch {

@@ -8,13 +8,14 @@ extension NodeDisk {
     /// - Returns: the number of partitions.
     /// - Throws: ERROR_INVALID_STATE unless the holder owns the disk; what the disk says otherwise.
     public func online(_ holder: Holder) async throws -> UInt32 {
-        try await queue.run { try await self.mount(holder) }
+        try await bounded { try await self.queue.run { try await self.mount(holder) } }
     }
 
     private func mount(_ holder: Holder) async throws -> UInt32 {
         guard owners[holder] != nil else { throw Win32Error.invalidState }
         if mounted == nil {
             let disk = try await opened()
+            try refuseWhereProtected()
             let mounting = tenure
             let logger = logger
             let fresh = try await environment.executor.run {
@@ -53,6 +54,11 @@ extension NodeDisk {
     ///
     /// - Throws: what flushing says; the volumes are offline nevertheless.
     public func offline(_ holder: Holder) async throws {
+        try await bounded { try await self.dismounted(holder) }
+    }
+
+    /// The same, however long it takes.
+    func dismounted(_ holder: Holder) async throws {
         try await queue.run { try await self.dismount(holder) }
     }
 
@@ -84,7 +90,7 @@ extension NodeDisk {
     public func withVolume<T: Sendable>(
         _ partition: Int, _ holder: Holder, _ body: @escaping @Sendable (Volume) throws -> T
     ) async throws -> T {
-        try await queue.run { try await self.work(partition, holder, body) }
+        try await bounded { try await self.queue.run { try await self.work(partition, holder, body) } }
     }
 
     private func work<T: Sendable>(

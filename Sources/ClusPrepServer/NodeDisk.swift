@@ -7,9 +7,11 @@ import Volumes
 ///
 /// To the disk the whole node is one initiator with one key. So an activation that arbitrates for a disk which another one on
 /// this node owns joins in the ownership, and the reservation goes when the last of them gives it up; volumes are mounted
-/// once and dismounted when the last activation takes them offline.
+/// once and dismounted when the last activation takes them offline. What clients do to the reservation with commands of their
+/// own is in `NodeDisk+Reservations.swift`.
 ///
-/// Commands to one disk follow each other; a slow disk holds up nobody else's.
+/// Commands to one disk follow each other; a slow disk holds up nobody else's. A disk that never answers holds up those who
+/// call it for ``Environment/callLimit``.
 public actor NodeDisk {
     /// One activation, as far as its disks know it.
     public struct Holder: Hashable, Sendable {
@@ -38,6 +40,9 @@ public actor NodeDisk {
     public struct Environment: Sendable {
         /// Makes a disk's command path; called again at the next preparation where it failed before.
         public var open: @Sendable (_ path: String) throws -> Disk
+        /// What this node registers for clients that name no key of their own: no other node's, and best the one it owns disks
+        /// with, so that the one and the other do not disturb each other.
+        public var key: ReservationKey
         /// Arbitrates for and defends a disk.
         public var makeOwnership:
             @Sendable (_ disk: Disk, _ lost: @escaping @Sendable (OwnershipLoss) -> Void) -> DiskOwnership
@@ -47,6 +52,13 @@ public actor NodeDisk {
         public var clock: any Clock<Duration> = ContinuousClock()
         /// How long a disk may take to be described before it counts as one that does not answer.
         public var patience = Duration.seconds(5)
+        /// How long a call may take, waiting for the calls before it included, before it is answered without the disk having
+        /// said anything. What Windows gives a disk for one command.
+        public var callLimit = Duration.seconds(60)
+        /// The same for an arbitration, in which a node may have to wait for several challenges.
+        public var arbitrationLimit = Duration.seconds(180)
+        /// What those limits go by.
+        public var callClock: any Clock<Duration> = ContinuousClock()
         /// How long to wait before a registration that could not be taken off the disk is tried again.
         public var retryInterval = Duration.seconds(3)
         /// Hears what happens to disks.
@@ -54,12 +66,13 @@ public actor NodeDisk {
 
         /// From its parts.
         public init(
-            open: @escaping @Sendable (_ path: String) throws -> Disk,
+            open: @escaping @Sendable (_ path: String) throws -> Disk, key: ReservationKey,
             makeOwnership:
                 @escaping @Sendable (_ disk: Disk, _ lost: @escaping @Sendable (OwnershipLoss) -> Void) -> DiskOwnership,
             executor: BlockingExecutor, logger: Logger
         ) {
             self.open = open
+            self.key = key
             self.makeOwnership = makeOwnership
             self.executor = executor
             self.logger = logger
@@ -94,6 +107,12 @@ public actor NodeDisk {
     /// and after a command that should have removed it and failed.
     var mayBeRegistered = true
     var withdrawal: Task<Void, Never>?
+    /// Whose commands have registered this node, and what of the reservation is theirs.
+    var claims: [Holder: Claim] = [:]
+    /// The key this node is registered with while there are claims.
+    var claimedKey: ReservationKey
+    /// Whether registrations are to outlast a loss of power, once asked.
+    var persistsReservations: Bool?
     private var look: Task<DiskDescription, Never>?
 
     struct Mounted {
@@ -107,6 +126,7 @@ public actor NodeDisk {
         self.number = number
         self.path = path
         self.environment = environment
+        claimedKey = environment.key
         var logger = environment.logger
         logger[metadataKey: "disk"] = "\(number)"
         self.logger = logger
@@ -153,7 +173,7 @@ public actor NodeDisk {
     /// - Throws: ERROR_NOT_FOUND where there is no disk; what the disk says otherwise.
     public func attach() async throws {
         do {
-            try await blocking { disk in try disk.testUnitReady() }
+            try await bounded { try await self.blocking { disk in try disk.testUnitReady() } }
         } catch EmulatedUnitError.imageMissing {
             throw Win32Error.notFound
         }
@@ -161,17 +181,33 @@ public actor NodeDisk {
 
     /// The two sectors that belong to nothing.
     public func arbitrationSectors() async throws -> ArbitrationSectors {
-        try await blocking { disk in try PartitionTable.read(from: disk).arbitrationSectors(on: disk) }
+        try await bounded {
+            try await self.blocking { disk in try PartitionTable.read(from: disk).arbitrationSectors(on: disk) }
+        }
+    }
+
+    /// Reads the first block.
+    ///
+    /// - Throws: what keeps the disk from being read.
+    public func checkReadability() async throws {
+        try await bounded { try await self.blocking { disk in _ = try disk.read(block: 0, count: 1) } }
+    }
+
+    /// Whether the unit is write protected at present; false where it does not say.
+    public func isReadOnly() async throws -> Bool {
+        try await bounded { try await self.blocking { disk in try disk.readWriteProtection() } }
     }
 
     /// Reads a sector of 512 octets, whatever the disk's blocks are.
     ///
     /// - Returns: the octets, and how long the disk took; waiting for other calls is not part of it.
     public func read(sector: UInt32) async throws -> (octets: [UInt8], time: Duration) {
-        try await blocking { disk in
-            let place = SectorPlace(sector: sector, blockSize: disk.blockSize)
-            let (block, time) = try timed { try disk.read(block: place.block, count: 1) }
-            return (Array(block[place.octets]), time)
+        try await bounded {
+            try await self.blocking { disk in
+                let place = SectorPlace(sector: sector, blockSize: disk.blockSize)
+                let (blocks, time) = try timed { try disk.read(block: place.block, count: place.count) }
+                return (Array(blocks[place.octets]), time)
+            }
         }
     }
 
@@ -181,24 +217,43 @@ public actor NodeDisk {
     /// from writing while another holder owns the disk, and while the node's registration stands for a challenge.
     ///
     /// - Returns: how long the disk took; waiting for other calls is not part of it.
-    /// - Throws: a reservation conflict where another node, or another holder on this one, owns the disk or is arbitrating for it.
+    /// - Throws: a reservation conflict where another node, or another holder on this one, owns the disk or is arbitrating for it;
+    ///   ``NodeDiskError/protected(path:)``.
     @discardableResult
     public func write(sector: UInt32, _ octets: [UInt8], by holder: Holder) async throws -> Duration {
-        try await blocking(first: { try await self.admitWrite(by: holder) }) { disk in
-            let place = SectorPlace(sector: sector, blockSize: disk.blockSize)
-            return try timed {
-                var block = octets
-                if disk.blockSize != SectorPlace.sectorSize {
-                    block = try disk.read(block: place.block, count: 1)
-                    block.replaceSubrange(place.octets, with: octets)
-                }
-                try disk.write(block: place.block, block)
-                try disk.flush()
-            }.time
+        try await bounded {
+            try await self.blocking(first: { try await self.admitWrite(by: holder) }) { disk in
+                let place = SectorPlace(sector: sector, blockSize: disk.blockSize)
+                return try timed {
+                    var blocks = octets
+                    if disk.blockSize != SectorPlace.sectorSize {
+                        blocks = try disk.read(block: place.block, count: place.count)
+                        blocks.replaceSubrange(place.octets, with: octets)
+                    }
+                    try disk.write(block: place.block, blocks)
+                    try disk.flush()
+                }.time
+            }
         }
     }
 
     // MARK: Commands
+
+    /// Waits for the body, but not for ever. Nothing can call a command off: what the body does after the limit, it does, and the
+    /// calls that follow on this disk wait behind it.
+    ///
+    /// - Throws: ``NodeDiskError/silent(path:)`` where the limit is reached.
+    func bounded<T: Sendable>(
+        within limit: Duration? = nil, _ body: @escaping @Sendable () async throws -> T
+    ) async throws -> T {
+        let task = Task { () async -> Result<T, any Error> in
+            do { return .success(try await body()) } catch { return .failure(error) }
+        }
+        let result = await firstValue(
+            of: task, within: limit ?? environment.callLimit, by: environment.callClock)
+        guard let result else { throw NodeDiskError.silent(path: path) }
+        return try result.get()
+    }
 
     /// Runs the body where it may block, after the calls before it.
     ///
@@ -229,7 +284,7 @@ public actor NodeDisk {
 
     /// Whether nothing rests on the disk as it was opened.
     private var isUnused: Bool {
-        ownership == nil && mounted == nil && !isChallenging
+        ownership == nil && mounted == nil && !isChallenging && claims.isEmpty
     }
 
     /// In a turn of the queue.
@@ -239,6 +294,7 @@ public actor NodeDisk {
         let open = environment.open
         let disk = try await environment.executor.run { try open(path) }
         self.disk = disk
+        persistsReservations = nil
         // Whatever ran under this node's identity before does not run any more.
         mayBeRegistered = true
         do {
@@ -258,17 +314,31 @@ private func timed<T>(_ body: () throws -> T) rethrows -> (value: T, time: Durat
     return (value, clock.now - start)
 }
 
-/// Where a sector of 512 octets is on a disk with larger blocks.
+/// Where a sector of 512 octets is on a disk whose blocks may be larger or smaller.
 struct SectorPlace {
     static let sectorSize = 512
 
+    /// The first block.
     let block: UInt64
+    /// How many blocks.
+    let count: Int
+    /// The sector's octets within those blocks.
     let octets: Range<Int>
 
     init(sector: UInt32, blockSize: Int) {
-        let perBlock = max(1, blockSize / Self.sectorSize)
-        block = UInt64(sector) / UInt64(perBlock)
-        let offset = Int(sector) % perBlock * Self.sectorSize
-        octets = offset..<offset + Self.sectorSize
+        if blockSize >= Self.sectorSize {
+            // A block that is no multiple of a sector, such as one of 520 octets, ends with what is no sector's.
+            let perBlock = blockSize / Self.sectorSize
+            block = UInt64(sector) / UInt64(perBlock)
+            count = 1
+            let offset = Int(sector) % perBlock * Self.sectorSize
+            octets = offset..<offset + Self.sectorSize
+        } else {
+            let first = UInt64(sector) * UInt64(Self.sectorSize)
+            block = first / UInt64(blockSize)
+            let offset = Int(first % UInt64(blockSize))
+            count = (offset + Self.sectorSize + blockSize - 1) / blockSize
+            octets = offset..<offset + Self.sectorSize
+        }
     }
 }

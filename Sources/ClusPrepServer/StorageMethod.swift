@@ -96,25 +96,4 @@ public enum StorageMethod: String, Sendable, CaseIterable {
             .online
         }
     }
-
-    /// Whether this server answers the method; the others return E_NOTIMPL, whatever the state. The README mirrors this list.
-    public var isImplemented: Bool {
-        switch self {
-        case .CprepDiskRawRead, .CprepDiskRawWrite, .CprepPrepareNode, .CprepPrepareNodePhase2, .CprepDiskGetProps,
-            .CprepDiskStopDefense, .CprepDiskOnline, .CprepDiskWriteFileData, .CprepDiskVerifyFileData,
-            .CprepDiskDeleteFile, .CprepDiskOffline, .CprepDiskAttach, .CprepDiskPRArbitrate,
-            .CprepDiskDiskPartitionIsNtfs, .CprepDiskGetUniqueIds, .CprepDiskGetDsms, .CprepDiskGetUniqueIds3,
-            .CprepDiskGetProps3, .CprepDiskGetArbSectors, .CprepDiskIsOnline, .CprepDiskGetFSName:
-            true
-        case .CprepDiskVerifyUnique, .CprepDiskPRRegister, .CprepDiskPRUnRegister,
-            .CprepDiskPRReserve, .CprepDiskPRRelease, .CprepDiskIsPRPresent, .CprepDiskPRPreempt, .CprepDiskPRClear,
-            .CprepDiskSetOnline, .CprepDiskIsReadable,
-            .CprepCheckNetFtBindings3, .CprepCsvTestSetup3, .CprepIsNodeClustered3, .CprepCreateNewSmbShares3,
-            .CprepConnectToNewSmbShares3, .CprepDiskIsReadOnly3, .CprepDiskPRRegister3,
-            .CprepDiskFindKey3, .CprepDiskPRPreempt3, .CprepDiskPRReserve3, .CprepDiskIsPRPresent3,
-            .CprepDiskPRRelease3,
-            .CprepDiskPRClear3:
-            false
-        }
-    }
 }

@@ -79,7 +79,10 @@ public struct StorageState: Sendable, Equatable {
     /// ClusPrepDiskList; a disk's number is its index.
     public private(set) var disks: [DiskState] = []
 
-    /// The state of a new object (3.2.3).
+    /// Whether ClusterFileShareTestSetupState is ClusterFileShareTestSetup (3.4.1).
+    public private(set) var isShareTestSetUp = false
+
+    /// The state of a new object (3.2.3, 3.4.3).
     public init() {}
 
     // MARK: What may run
@@ -96,6 +99,15 @@ public struct StorageState: Sendable, Equatable {
             default: .online
             }
         guard prepareState == required else { throw .invalidServerState }
+    }
+
+    /// Checks what a method that works on the test's shares demands: Prepare State, and that CprepCsvTestSetup3 came first, for
+    /// before it there is no ClusPrepShare (3.4.3).
+    ///
+    /// - Throws: ERROR_INVALID_SERVER_STATE; ERROR_INVALID_STATE, which 3.4.4.5 and 3.4.4.6 leave open.
+    public func admitToShares(_ method: StorageMethod) throws(Win32Error) {
+        try admit(method)
+        guard isShareTestSetUp else { throw .invalidState }
     }
 
     /// Checks everything that a method with a disk demands, in the specification's order: Prepare State, the disk's presence,
@@ -135,11 +147,16 @@ public struct StorageState: Sendable, Equatable {
 
     /// The first disk that goes by the name; which one of several is left to the server (3.2.4).
     public func number(of name: DiskName) -> Int? {
+        numbers(of: name).first
+    }
+
+    /// The disks that go by the name, in the list's order.
+    public func numbers(of name: DiskName) -> [Int] {
         switch name {
-        case .signature(let signature): disks.firstIndex { $0.identity.signature == signature }
-        case .guid(let guid): disks.firstIndex { $0.identity.guid == guid }
-        case .number(let number): disks.indices.contains(Int(number)) ? Int(number) : nil
-        case .unknown: nil
+        case .signature(let signature): disks.indices.filter { disks[$0].identity.signature == signature }
+        case .guid(let guid): disks.indices.filter { disks[$0].identity.guid == guid }
+        case .number(let number): disks.indices.contains(Int(number)) ? [Int(number)] : []
+        case .unknown: []
         }
     }
 
@@ -154,6 +171,11 @@ public struct StorageState: Sendable, Equatable {
     public mutating func didPrepare(disks identities: [DiskIdentity]) {
         disks = identities.map(DiskState.init)
         prepareState = .online
+    }
+
+    /// The shares of CprepCsvTestSetup3's test are there, or those of an earlier one are there no more.
+    public mutating func didSetUpShareTest(_ isSetUp: Bool) {
+        isShareTestSetUp = isSetUp
     }
 
     /// The disk is ready for what needs it attached.

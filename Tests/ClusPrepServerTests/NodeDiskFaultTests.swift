@@ -9,8 +9,8 @@ import Volumes
 /// What a disk's holders may do to each other, and what is left of a disk that fails, changes or falls silent.
 struct NodeDiskFaultTests {
     static let sector = [UInt8](repeating: 0x5A, count: 512)
-    /// WRITE (10) and PERSISTENT RESERVE OUT.
-    static let write: UInt8 = 0x2A, reserveOut: UInt8 = 0x5F
+    /// READ (10), WRITE (10), SYNCHRONIZE CACHE (10) and PERSISTENT RESERVE OUT.
+    static let read: UInt8 = 0x28, write: UInt8 = 0x2A, synchronizeCache: UInt8 = 0x35, reserveOut: UInt8 = 0x5F
 
     /// The keys on the disk, as a node sees them that has none.
     static func keys(_ image: DiskImage) throws -> [ReservationKey] {

@@ -16,6 +16,17 @@ struct TestNode {
     let clock = ManualClock()
     /// What the disks do wrong; of all disks of this node.
     let faults = Faults()
+    /// What this node's host uses its disks for.
+    var roles: DiskAttachment.Roles = []
+    /// What the limits of calls go by.
+    let callClock = ManualClock()
+    let key: ReservationKey
+
+    init(name: String, roles: DiskAttachment.Roles = []) {
+        self.name = name
+        self.roles = roles
+        key = .unique(nodeName: name)
+    }
 
     /// Defence every 3 seconds, challenge 7, by the node's own clock.
     func disk(_ path: String, number: UInt32 = 0) -> NodeDisk {
@@ -23,18 +34,19 @@ struct TestNode {
     }
 
     var environment: NodeDisk.Environment {
-        let (name, executor, clock, faults) = (name, executor, clock, faults)
+        let (name, executor, clock, faults, roles, key) = (name, executor, clock, faults, roles, key)
         var environment = NodeDisk.Environment(
             open: { path in
                 let unit = try EmulatedLogicalUnit(image: path, initiator: .node(name))
-                return try Disk(transport: FaultyTransport(unit: unit, faults: faults))
+                return try Disk(transport: FaultyTransport(unit: unit, faults: faults, roles: roles))
             },
+            key: key,
             makeOwnership: { disk, lost in
-                DiskOwnership(
-                    disk: disk, key: .unique(nodeName: name), executor: executor, clock: clock, onLost: lost)
+                DiskOwnership(disk: disk, key: key, executor: executor, clock: clock, onLost: lost)
             },
             executor: executor, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         environment.clock = clock
+        environment.callClock = callClock
         return environment
     }
 
@@ -89,9 +101,15 @@ final class Faults: Sendable {
 struct FaultyTransport: SCSITransport {
     let unit: EmulatedLogicalUnit
     let faults: Faults
+    var roles: DiskAttachment.Roles = []
 
     var name: String { unit.name }
-    var attachment: DiskAttachment { unit.attachment }
+
+    var attachment: DiskAttachment {
+        var attachment = unit.attachment
+        attachment.roles.formUnion(roles)
+        return attachment
+    }
 
     func execute(cdb: [UInt8], dataOut: [UInt8], dataInLength: Int) throws -> SCSIResult {
         faults.waitWhileSilent()
