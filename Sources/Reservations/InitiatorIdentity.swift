@@ -45,6 +45,21 @@ public struct InitiatorIdentity: Sendable, Hashable, Codable {
         return InitiatorIdentity(checkedName: "iqn.2024-01.net.clusprep:" + suffix, sessionID: sessionID)
     }
 
+    /// Another initiator port of the same node: the number is added to the part of the session identifier that is the
+    /// node's to choose, and number zero is the identity itself.
+    ///
+    /// Between one initiator port and one target portal group there can be one session only; a second one ends the first
+    /// (RFC 3720 5.3.5). So whatever has a session of its own has a port of its own. To the unit they are different I_T
+    /// nexuses.
+    ///
+    /// In an identifier of the random kind the last five octets are the node's, in the others the qualifier in the last two
+    /// (RFC 3720 10.12.5).
+    public func port(_ number: UInt32) -> InitiatorIdentity {
+        let own: UInt64 = sessionID >> 40 == 0x80 ? 0xFF_FFFF_FFFF : 0xFFFF
+        return InitiatorIdentity(
+            checkedName: name, sessionID: sessionID & ~own | (sessionID &+ UInt64(number)) & own)
+    }
+
     private init(checkedName: String, sessionID: UInt64) {
         name = checkedName
         self.sessionID = sessionID

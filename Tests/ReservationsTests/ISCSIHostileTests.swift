@@ -180,14 +180,21 @@ import Testing
     }
 
     @Test func checkConditionMayComeWithoutSenseData() throws {
-        // A segment that holds only the length, and one whose length runs over its end.
+        // No segment, one that holds only the length, and one whose length runs over its end.
         let server = try FakeServer.target { session, command in
-            session.respond(
-                command, status: 0x02, data: command.cdb[0] == 0 ? [0, 0, 0, 0] : [0xFF, 0xFF, 0x70, 0, 6, 0])
+            let segment: [UInt8] =
+                switch command.cdb[0] {
+                case 0x00: []
+                case 0x12: [0, 0, 0, 0]
+                default: [0xFF, 0xFF, 0x70, 0, 6, 0]
+                }
+            session.respond(command, status: 0x02, data: segment)
             return true
         }
         let transport = try transport(server)
         #expect(try transport.send(.testUnitReady) == SCSIResult(status: .checkCondition))
+        let inquiry = SCSICommand.inquiry(page: nil, allocationLength: 36)
+        #expect(try transport.send(inquiry, dataIn: 36) == SCSIResult(status: .checkCondition))
         let over = try transport.send(.readCapacity10, dataIn: 8)
         #expect(over.status == .checkCondition)
         #expect(over.sense?.key == .unitAttention)

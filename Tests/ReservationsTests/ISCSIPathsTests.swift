@@ -67,13 +67,40 @@ import Testing
         #expect(try other.readKeys().keys == [key(0xB)])
     }
 
-    @Test func pathsHaveSessionIdentifiersOfTheirOwn() {
+    @Test func everyUnitAndPathHasAnInitiatorPortOfItsOwn() throws {
+        let portals = try ["a", "b", "c", "d", "e", "f", "g", "h"].map { try ISCSIPortal(parsing: $0) }
+        var seen: Set<UInt32> = [ISCSITarget.initiatorPorts]
+        for unit: UInt16 in [0, 1, 8191, 8192, 16383] {
+            let target = try #require(ISCSITarget(portals: portals, name: "iqn.2024-01.net.example:a", unit: unit))
+            for path in portals.indices { #expect(seen.insert(target.initiatorPort(path: path)).inserted) }
+        }
+        #expect(seen.max() == ISCSITarget.initiatorPorts)
+    }
+
+    @Test func portsDifferInWhatIsTheNodesToChoose() {
         let node = InitiatorIdentity.node("node1")
-        #expect(node.onPath(0) == node)
-        #expect(node.onPath(3).name == node.name)
-        #expect(node.onPath(3).sessionID == node.sessionID + 3)
-        // The qualifier is two octets, and what stands above it stays.
-        let last = InitiatorIdentity(name: "iqn.2024-01.net.example:a", sessionID: 0x8012_3456_FFFF)
-        #expect(last?.onPath(1).sessionID == 0x8012_3456_0000)
+        #expect(node.port(0) == node)
+        #expect(node.port(3).name == node.name)
+        #expect(node.port(3).sessionID == node.sessionID + 3)
+        // Random: all but the first octet. Registered with IANA: the last two.
+        let random = InitiatorIdentity(name: "iqn.2024-01.net.example:a", sessionID: 0x80FF_FFFF_FFFF)
+        #expect(random?.port(1).sessionID == 0x8000_0000_0000)
+        let registered = InitiatorIdentity(name: "iqn.2024-01.net.example:a", sessionID: 0x4000_1234_FFFF)
+        #expect(registered?.port(1).sessionID == 0x4000_1234_0000)
+    }
+
+    @Test func unitsOfOneTargetDoNotDisturbEachOther() throws {
+        let target = try TargetDaemon(units: 2)
+        let opener = TargetOpener(initiator: .node("node1"))
+        let disks = try [1, 2].map { try Disk(transport: opener.open(DiskTarget(parsing: target.url(unit: $0)))) }
+        #expect(try target.sessionCount() == 2)
+        for (number, disk) in disks.enumerated() {
+            try disk.registerIgnoringExistingKey(key(UInt64(number + 1)))
+            try disk.write(block: 0, [UInt8](repeating: UInt8(number + 1), count: 512))
+        }
+        for (number, disk) in disks.enumerated() {
+            #expect(try disk.read(block: 0, count: 1)[0] == UInt8(number + 1))
+            #expect(try disk.readKeys().keys == [key(UInt64(number + 1))])
+        }
     }
 }

@@ -75,9 +75,9 @@ public enum ISCSIDiscovery {
     }
 
     private static func units(of parameters: ISCSIConnection.Parameters, limit: Duration) throws -> [FoundUnit] {
-        // A session with the node's own initiator port would end the one it may have to this target (RFC 3720 5.3.5).
+        // One of the ports that units have would end the unit's session (RFC 3720 5.3.5).
         var parameters = parameters
-        parameters.initiator = parameters.initiator.onPath(0xFFFF)
+        parameters.initiator = parameters.initiator.port(ISCSITarget.initiatorPorts)
         let connection = try ISCSIConnection(parameters, until: Deadline(after: limit))
         func data(_ command: SCSICommand, unit: UInt16, length: Int) throws -> [UInt8]? {
             for _ in 0..<8 {

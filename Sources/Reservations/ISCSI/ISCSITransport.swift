@@ -38,9 +38,8 @@ public final class ISCSITransport: SCSITransport {
     /// - Parameters:
     ///   - target: the unit.
     ///   - path: which of the target's portals.
-    ///   - initiator: the initiator port of the first path. Another path has its number added to the last two octets of the session
-    ///     identifier, the qualifier: between one initiator port and one target portal group there can be only one session
-    ///     (RFC 3720 3.4.3), and which portals are of one group is not known before.
+    ///   - initiator: who this node is. Each unit and each path has an initiator port of its own
+    ///     (``InitiatorIdentity/port(_:)``), the same one every time.
     ///   - secret: what the target and this node prove themselves with.
     ///   - log: told of lost and new sessions.
     convenience init(
@@ -68,7 +67,7 @@ public final class ISCSITransport: SCSITransport {
         self.log = log
         parameters = ISCSIConnection.Parameters(
             portal: portal, target: target.name, headerDigest: target.headerDigest,
-            initiator: initiator.onPath(path), secret: secret)
+            initiator: initiator.port(target.initiatorPort(path: path)), secret: secret)
     }
 
     deinit {
@@ -221,13 +220,5 @@ public final class ISCSITransport: SCSITransport {
 extension ISCSIError {
     fileprivate func with(_ reason: Reason) -> ISCSIError {
         ISCSIError(portal: portal, target: target, reason)
-    }
-}
-
-extension InitiatorIdentity {
-    /// The initiator port this node uses for its path of this number; the first path's is the identity itself.
-    func onPath(_ path: Int) -> InitiatorIdentity {
-        let qualifier = (sessionID &+ UInt64(path)) & 0xFFFF
-        return InitiatorIdentity(name: name, sessionID: sessionID & ~0xFFFF | qualifier) ?? self
     }
 }

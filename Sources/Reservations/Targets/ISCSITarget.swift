@@ -89,6 +89,18 @@ public struct ISCSITarget: Sendable, Hashable, CustomStringConvertible {
             + (options.isEmpty ? "" : "?" + options.joined(separator: "&"))
     }
 
+    /// The number of the initiator port this node uses for one of the paths.
+    ///
+    /// Every unit has sessions of its own, so that one that hangs holds up no other.
+    func initiatorPort(path: Int) -> UInt32 {
+        UInt32(unit) * UInt32(Self.maximumPortals) + UInt32(path)
+    }
+
+    /// How many initiator ports there can be; a port with this number is none of theirs.
+    static var initiatorPorts: UInt32 {
+        (UInt32(maximumUnit) + 1) * UInt32(maximumPortals)
+    }
+
     /// The number as it stands in the LUN field's first two octets (SAM-3 4.9): single level, peripheral device addressing up to
     /// 255, flat space addressing above.
     var addressedUnit: UInt16 {

@@ -34,7 +34,7 @@ public struct TargetOpener: Sendable {
     public func open(_ target: DiskTarget) throws -> any SCSITransport {
         switch target {
         case .image(let path): return try EmulatedLogicalUnit(image: path, initiator: initiator)
-        case .local(let device): throw SCSIError.protected(name: "\(device) (\(try roles(device)))")
+        case .local(let device): return try LocalTransport.open(device: device, roles: roles(device))
         case .iscsi(let target): return try open(target)
         }
     }
