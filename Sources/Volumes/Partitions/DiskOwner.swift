@@ -6,8 +6,8 @@ enum DiskOwner {
     /// Looks for an owner by what it puts at the disk's beginning and end.
     ///
     /// - Returns: what it is, for people.
-    static func find(on disk: TableDisk, head: [UInt8]) throws(PartitionTableError) -> String? {
-        if let owner = atBeginning(head) { return owner }
+    static func find(on disk: TableDisk) throws(PartitionTableError) -> String? {
+        if let owner = atBeginning(try disk.readBeginning(upTo: 8 << 10)) { return owner }
         return try atEnd(disk)
     }
 
@@ -35,23 +35,18 @@ enum DiskOwner {
     private static func atEnd(_ disk: TableDisk) throws(PartitionTableError) -> String? {
         let size = disk.blockCount * UInt64(disk.blockSize)
         // The latest copy of the oldest md format begins 64 to 128 KiB before the end.
-        let count = min(size, 128 << 10)
-        let start = (size - count) / UInt64(disk.blockSize)
-        let tail = try disk.read(block: start, count: Int(disk.blockCount - start))
-        let offset = start * UInt64(disk.blockSize)
         if size >= 128 << 10 {
-            let oldest = Int(size / 65536 * 65536 - 65536 - offset)
-            // Written in the byte order of the host that made it; the format's version is 0.90.
-            for value: (UInt32, UInt32, UInt32) in [
-                (tail.littleEndian(at: oldest), tail.littleEndian(at: oldest + 4), tail.littleEndian(at: oldest + 8)),
-                (tail.bigEndian(at: oldest), tail.bigEndian(at: oldest + 4), tail.bigEndian(at: oldest + 8)),
-            ] where value.0 == arrayMagic && value.1 == 0 && value.2 >= 90 && value.2 < 100 {
-                return "a member of an md array"
-            }
+            let oldest = try disk.read(block: (size / 65536 - 1) * 65536 / UInt64(disk.blockSize))
+            if isOldArray(oldest) { return "a member of an md array" }
         }
+        let count = min(disk.blockCount, UInt64(max(2, (16 << 10) / disk.blockSize)))
+        let tail = try disk.read(block: disk.blockCount - count, count: Int(count))
         if size >= 16 << 10 {
             let place = (size / 512 - 16) / 8 * 8 * 512
-            if isArray(tail, at: Int(place - offset), ofDisk: place) { return "a member of an md array" }
+            let offset = size - UInt64(tail.count)
+            if place >= offset, isArray(tail, at: Int(place - offset), ofDisk: place) {
+                return "a member of an md array"
+            }
         }
         // The anchors of two formats that firmware uses, and that md and dmraid assemble.
         if tail.has([0xDE, 0x11, 0xDE, 0x11], at: tail.count - disk.blockSize) { return "a member of a DDF array" }
@@ -62,6 +57,13 @@ enum DiskOwner {
     }
 
     private static let arrayMagic: UInt32 = 0xA92B_4EFC
+
+    /// Version 0.90, in the byte order of the host that made it.
+    private static func isOldArray(_ octets: [UInt8]) -> Bool {
+        let little = (0..<3).map { octets.littleEndian(UInt32.self, at: 4 * $0) }
+        let big = (0..<3).map { octets.bigEndian(UInt32.self, at: 4 * $0) }
+        return [little, big].contains { $0[0] == arrayMagic && $0[1] == 0 && (90..<100).contains($0[2]) }
+    }
 
     /// A superblock of md's version 1 says where it is.
     private static func isArray(_ octets: [UInt8], at offset: Int, ofDisk place: UInt64) -> Bool {

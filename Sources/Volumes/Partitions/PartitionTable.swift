@@ -54,29 +54,25 @@ public struct PartitionTable: Hashable, Sendable {
     /// A table whose primary copy is damaged is read from its backup; see ``problems``.
     public static func read(from device: any BlockDevice) throws(PartitionTableError) -> PartitionTable {
         let disk = try TableDisk(device)
-        let head = try disk.read(block: 0, count: Int(min(disk.blockCount, UInt64(headLength / disk.blockSize))))
-        var table = try read(disk, head: head)
+        let first = try disk.read(block: 0)
+        var table = try read(disk, first: first)
         try DynamicDiskReader(disk: disk).complete(&table)
-        if let owner = try DiskOwner.find(on: disk, head: head) {
+        if let owner = try DiskOwner.find(on: disk) {
             table.problems.append(.owned(by: owner))
             // What it begins with is the owner's first piece of data, and not a file system of the disk.
             if case .raw = table.style { table.partitions = [] }
-        } else if table.partitions.isEmpty, table.style != .raw, let fileSystem = FileSystem.recognize(head) {
+        } else if table.partitions.isEmpty, table.style != .raw, let fileSystem = try fileSystem(on: disk) {
             table.problems.append(.owned(by: "a volume with the file system \(fileSystem.name)"))
         }
         return table
     }
 
-    /// As far as signatures of whole disks are looked for; a multiple of every block size.
-    private static let headLength = 128 << 10
-
-    private static func read(_ disk: TableDisk, head: [UInt8]) throws(PartitionTableError) -> PartitionTable {
-        let first = Array(head.prefix(disk.blockSize))
+    private static func read(_ disk: TableDisk, first: [UInt8]) throws(PartitionTableError) -> PartitionTable {
         let entries = (0..<4).map { MBREntry(first[(446 + 16 * $0)..<(462 + 16 * $0)]) }
         // The last two octets are those of a boot sector, too: a file system may begin in the first block.
         guard first.littleEndian(UInt16.self, at: 510) == 0xAA55, entries.allSatisfy(\.isPlausible),
             !FileSystem.isBootSector(first)
-        else { return try unpartitioned(disk, head: head) }
+        else { return try unpartitioned(disk) }
         if entries.contains(where: { $0.type == 0xEE }) {
             return try GPTReader(disk: disk).read(mbr: entries)
         }
@@ -84,11 +80,9 @@ public struct PartitionTable: Hashable, Sendable {
     }
 
     /// A disk without a table: the file system on it, if there is one, has all of it.
-    private static func unpartitioned(
-        _ disk: TableDisk, head: [UInt8]
-    ) throws(PartitionTableError) -> PartitionTable {
+    private static func unpartitioned(_ disk: TableDisk) throws(PartitionTableError) -> PartitionTable {
         var table = PartitionTable(style: .raw, partitions: [], usableBlocks: 0..<0)
-        if let fileSystem = FileSystem.recognize(head) {
+        if let fileSystem = try fileSystem(on: disk) {
             table.partitions = [
                 Partition(
                     number: 1, firstBlock: 0, blockCount: disk.blockCount, type: .mbr(fileSystem.partitionType))
@@ -97,6 +91,11 @@ public struct PartitionTable: Hashable, Sendable {
             table.problems = [.unannouncedGPT]
         }
         return table
+    }
+
+    /// The file system that begins with the disk.
+    private static func fileSystem(on disk: TableDisk) throws(PartitionTableError) -> FileSystem? {
+        FileSystem.recognize(try disk.readBeginning(upTo: 128 << 10))
     }
 }
 
@@ -126,6 +125,11 @@ struct TableDisk {
         guard blockSize >= 512, blockSize <= 65536, blockSize.nonzeroBitCount == 1, blockCount > 0,
             blockCount <= UInt64(Int64.max) / UInt64(blockSize)
         else { throw .unusableDevice(blockSize: blockSize, blockCount: blockCount) }
+    }
+
+    /// The first blocks: so many octets, which is a multiple of every block size, or all that there are.
+    func readBeginning(upTo octets: Int) throws(PartitionTableError) -> [UInt8] {
+        try read(block: 0, count: Int(min(blockCount, UInt64(max(1, octets / blockSize)))))
     }
 
     func read(block: UInt64, count: Int = 1) throws(PartitionTableError) -> [UInt8] {
