@@ -143,6 +143,22 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [
+            ("1280", "128", 127 * 4096), ("512", "129", 512 << 10), ("512", "128", 127 * 4096), ("4", "1", 4096),
+            ("0", "0", 4096), ("junk", "junk", 127 * 4096), ("18446744073709551615", "18446744073709551615", 1 << 30),
+        ] as [(String, String, Int)])
+    func whatOneCommandMayCarry(_ kibibytes: String, _ segments: String, _ octets: Int) throws {
+        let image = try TemporaryImage()
+        let folder = image.folder + "/sys/block/sdx/queue"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: image.folder + "/sys") }
+        try Data("\(kibibytes)\n".utf8).write(to: URL(fileURLWithPath: folder + "/max_sectors_kb"))
+        try Data("\(segments)\n".utf8).write(to: URL(fileURLWithPath: folder + "/max_segments"))
+        let node = try #require(BlockNode(name: "sdx", files: HostFiles(root: image.folder)))
+        #expect(node.maximumTransfer == octets)
+    }
+
     @Test func identifiersFromTheKernelsNames() {
         // Network address authority 6 has 16 octets, EUI-64 has 8.
         let naa = DeviceIdentifier.list(wwid: "naa.600140512345678901234567890abcde")

@@ -91,10 +91,13 @@ public struct BlockNode: Sendable, Hashable {
     public var isReadOnly: Bool { files.text(folder + "/ro") == "1" }
     /// Whether the medium can be taken out.
     public var isRemovable: Bool { files.text(folder + "/removable") == "1" }
-    /// The most octets one command may carry.
+    /// The most octets one command may carry: what the driver takes at once, in as many segments as it takes. Memory that lies in
+    /// scattered pages has a segment for each, and one more where it does not begin with a page.
     var maximumTransfer: Int {
         let kibibytes = files.number(folder + "/queue/max_sectors_kb") ?? 512
-        return Int(clamping: min(max(kibibytes, 4), 1 << 20)) << 10
+        let segments = files.number(folder + "/queue/max_segments") ?? 128
+        let octets = min(kibibytes.clamped(to: 4...1 << 20) << 10, (segments.clamped(to: 2...1 << 20) - 1) * 4096)
+        return Int(octets)
     }
 
     // MARK: Identity
@@ -137,5 +140,11 @@ public struct BlockNode: Sendable, Hashable {
             if let text = files.text(folder + file), !text.isEmpty { return text }
         }
         return nil
+    }
+}
+
+extension UInt64 {
+    fileprivate func clamped(to limits: ClosedRange<UInt64>) -> UInt64 {
+        Swift.min(Swift.max(self, limits.lowerBound), limits.upperBound)
     }
 }
