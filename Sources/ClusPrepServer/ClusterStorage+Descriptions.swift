@@ -106,36 +106,40 @@ extension NodeDisk {
     fileprivate func identifiers(
         suffices: @escaping @Sendable (DeviceIdentifier) -> Bool
     ) async throws -> [UInt8] {
-        try await blocking { disk in
-            let identifiers: [DeviceIdentifier]
-            do {
-                identifiers = try disk.identifiers()
-            } catch SCSIError.checkCondition(let sense) where sense.key == .illegalRequest {
-                throw Win32Error.notSupported
+        try await bounded {
+            try await self.blocking { disk in
+                let identifiers: [DeviceIdentifier]
+                do {
+                    identifiers = try disk.identifiers()
+                } catch SCSIError.checkCondition(let sense) where sense.key == .illegalRequest {
+                    throw Win32Error.notSupported
+                }
+                guard identifiers.contains(where: suffices) else { throw Win32Error.notSupported }
+                return try STORAGE_DEVICE_ID_DESCRIPTOR(identifiers).encoded()
             }
-            guard identifiers.contains(where: suffices) else { throw Win32Error.notSupported }
-            return try STORAGE_DEVICE_ID_DESCRIPTOR(identifiers).encoded()
         }
     }
 
     /// The disk's inquiry data and its serial number (page 80h) as a STORAGE_DEVICE_DESCRIPTOR; nil where it has no such page. As on
     /// Windows, the raw properties are the 36 octets of standard inquiry data that every disk has.
     fileprivate func deviceDescriptor() async throws -> [UInt8]? {
-        try await blocking { disk in
-            let serialNumber: String
-            do {
-                serialNumber = try disk.serialNumber()
-            } catch SCSIError.checkCondition(let sense) where sense.key == .illegalRequest {
-                return nil
+        try await bounded {
+            try await self.blocking { disk in
+                let serialNumber: String
+                do {
+                    serialNumber = try disk.serialNumber()
+                } catch SCSIError.checkCondition(let sense) where sense.key == .illegalRequest {
+                    return nil
+                }
+                let inquiry = try disk.execute(.inquiry(page: nil, allocationLength: 36), dataIn: 36)
+                return STORAGE_DEVICE_DESCRIPTOR(
+                    deviceType: disk.inquiry.deviceType, hasRemovableMedia: disk.inquiry.isRemovable,
+                    // CMDQUE (SPC-3 6.4.2).
+                    queuesCommands: inquiry.count > 7 && inquiry[7] & 0x02 != 0,
+                    vendor: disk.inquiry.vendor, product: disk.inquiry.product, revision: disk.inquiry.revision,
+                    serialNumber: serialNumber, busType: disk.transport.attachment.bus.rawValue, rawProperties: inquiry
+                ).encoded
             }
-            let inquiry = try disk.execute(.inquiry(page: nil, allocationLength: 36), dataIn: 36)
-            return STORAGE_DEVICE_DESCRIPTOR(
-                deviceType: disk.inquiry.deviceType, hasRemovableMedia: disk.inquiry.isRemovable,
-                // CMDQUE (SPC-3 6.4.2).
-                queuesCommands: inquiry.count > 7 && inquiry[7] & 0x02 != 0,
-                vendor: disk.inquiry.vendor, product: disk.inquiry.product, revision: disk.inquiry.revision,
-                serialNumber: serialNumber, busType: disk.transport.attachment.bus.rawValue, rawProperties: inquiry
-            ).encoded
         }
     }
 }
