@@ -14,8 +14,10 @@ let package = Package(
     products: [
         .executable(name: "clusprepd", targets: ["clusprepd"]),
         .executable(name: "clusprep", targets: ["clusprep"]),
+        .executable(name: "clusprep-smb-probe", targets: ["clusprep-smb-probe"]),
         .executable(name: "idlc", targets: ["idlc"]),
         .library(name: "ClusPrepClient", targets: ["ClusPrepClient"]),
+        .library(name: "ClusPrepStorage", targets: ["Reservations", "Volumes"]),
         .library(
             name: "ClusPrepProtocols", targets: ["NDR", "DCERPC", "DCOM", "Security", "ClusterProtocols", "ErrorCodes"]),
     ],
@@ -55,19 +57,30 @@ let package = Package(
             plugins: ["IDLPlugin"]),
 
         // The node itself: disks, volumes, the engine. None of them knows RPC.
-        .target(name: "Reservations", dependencies: ["ErrorCodes", .product(name: "NIOPosix", package: "swift-nio")]),
+        .systemLibrary(name: "CISCSI", pkgConfig: "libiscsi", providers: [.apt(["libiscsi-dev"])]),
+        .target(name: "CLinuxStorage"),
+        .target(
+            name: "Reservations",
+            dependencies: ["CISCSI", "CLinuxStorage", "ErrorCodes", .product(name: "NIOPosix", package: "swift-nio")]),
+        .target(name: "HostInventory", dependencies: ["Reservations", "ErrorCodes"]),
         .target(name: "CNTFS3G", linkerSettings: [.linkedLibrary("ntfs-3g")]),
-        .target(name: "Volumes", dependencies: ["CNTFS3G", "Reservations", "ErrorCodes"]),
+        .target(name: "CExt2FS", linkerSettings: [.linkedLibrary("ext2fs"), .linkedLibrary("com_err")]),
+        .target(name: "Volumes", dependencies: ["CNTFS3G", "CExt2FS", "Reservations", "ErrorCodes"]),
         .target(
             name: "ClusterEngine",
             dependencies: ["Security", "ErrorCodes", logging, .product(name: "GRDB", package: "GRDB.swift")]),
+
+        // Shares of files: Samba's server and client behind a door of their own.
+        .target(name: "FileShares", dependencies: ["ErrorCodes", "Security", logging]),
+        .systemLibrary(name: "CSMBClient", pkgConfig: "smbclient", providers: [.apt(["libsmbclient-dev"])]),
+        .executableTarget(name: "clusprep-smb-probe", dependencies: ["CSMBClient", "FileShares"]),
 
         // What clients reach, and the programs.
         .target(
             name: "ClusPrepServer",
             dependencies: [
                 "ClusterProtocols", "DCOM", "DCERPC", "NDR", "Security", "Reservations", "Volumes", "ClusterEngine",
-                "ErrorCodes", logging,
+                "HostInventory", "FileShares", "ErrorCodes", logging,
             ]),
         .target(
             name: "ClusPrepClient",
@@ -75,17 +88,20 @@ let package = Package(
         .executableTarget(
             name: "clusprepd",
             dependencies: [
-                "ClusPrepServer", "ClusterEngine", "DCOM", "DCERPC", "Security", "Reservations", logging,
+                "ClusPrepServer", "ClusterEngine", "DCOM", "DCERPC", "Security", "Reservations", "HostInventory",
+                "FileShares", logging,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
         .executableTarget(
             name: "clusprep",
             dependencies: [
-                "ClusPrepClient", "ClusterEngine", "ClusterProtocols", "Reservations", "Volumes", "Security",
-                "ErrorCodes",
-                logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "ClusPrepClient", "ClusterEngine", "ClusterProtocols", "Reservations", "HostInventory", "Volumes",
+                "Security", "ErrorCodes", logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+
+        // What several rooms' tests need.
+        .target(name: "TestSupport", dependencies: ["Reservations"], path: "Tests/TestSupport"),
 
         .testTarget(name: "ErrorCodesTests", dependencies: ["ErrorCodes"]),
         .testTarget(name: "NDRTests", dependencies: ["NDR"]),
@@ -94,7 +110,9 @@ let package = Package(
         .testTarget(name: "SecurityTests", dependencies: ["Security"]),
         .testTarget(name: "DCERPCTests", dependencies: ["DCERPC", "NDR", "Security", logging] + nio),
         .testTarget(name: "DCOMTests", dependencies: ["DCOM", "DCERPC", "NDR", "Security", "ErrorCodes"]),
-        .testTarget(name: "ReservationsTests", dependencies: ["Reservations", "ErrorCodes"]),
+        .testTarget(name: "ReservationsTests", dependencies: ["Reservations", "TestSupport", "ErrorCodes"]),
+        .testTarget(name: "HostInventoryTests", dependencies: ["HostInventory", "Reservations"]),
+        .testTarget(name: "FileSharesTests", dependencies: ["FileShares", "Security", "ErrorCodes", logging]),
         .testTarget(name: "VolumesTests", dependencies: ["Volumes", "Reservations", "ErrorCodes"]),
         .testTarget(
             name: "ClusterEngineTests",
@@ -103,8 +121,10 @@ let package = Package(
             name: "ClusPrepServerTests",
             dependencies: [
                 "ClusPrepServer", "ClusterEngine", "ClusterProtocols", "DCERPC", "NDR", "Reservations", "Volumes",
-                "ErrorCodes", logging,
+                "HostInventory", "FileShares", "TestSupport", "ErrorCodes", logging,
             ]),
+        .testTarget(
+            name: "clusprepTests", dependencies: ["clusprep", "Reservations", "ClusPrepClient"]),
         .testTarget(
             name: "clusprepdTests",
             dependencies: ["clusprepd", .product(name: "Configuration", package: "swift-configuration")]),

@@ -2,7 +2,9 @@ import ClusPrepServer
 import ClusterEngine
 import DCERPC
 import DCOM
+import FileShares
 import Foundation
+import HostInventory
 import Logging
 import Reservations
 import Security
@@ -23,6 +25,7 @@ struct Node: Service {
     private let servers: [RPCServer]
     private let dcom: DCOMServer
     private let disks: [NodeDisk]
+    private let shares: SambaFileShares
     /// How long the end may take, from the moment the node is told to stop.
     private let endTime: Duration
     private let logger: Logger
@@ -45,13 +48,16 @@ struct Node: Service {
         } catch {
             throw .state("\(error)")
         }
-        let disks = NodeDisks.make(settings, reservationKeyBase: engine.reservationKeyBase)
+        let disks = try NodeDisks.make(settings, reservationKeyBase: engine.reservationKeyBase)
 
+        let shares = NodeShares.make(settings)
+        var storage = ClusterStorage.Environment(
+            disks: disks, majorVersion: settings.presentedVersion.major, minorVersion: settings.presentedVersion.minor,
+            logger: Logger(label: "clusprepd.storage"))
+        storage.modules = { MultipathModules().list() }
+        storage.shares = shares
         var classes = [
-            CoClasses.storage(
-                .init(
-                    disks: disks, majorVersion: settings.presentedVersion.major,
-                    minorVersion: settings.presentedVersion.minor, logger: Logger(label: "clusprepd.storage"))),
+            CoClasses.storage(storage),
             CoClasses.setup(engine: engine, logger: Logger(label: "clusprepd.setup")),
         ]
         if settings.activationProbe {
@@ -70,8 +76,10 @@ struct Node: Service {
         let listeners = try await Listeners.start(settings, dcom: dcom, provider: provider)
         // Beside serving: a disk that does not answer holds up neither the start nor the other disks.
         Task { await NodeDisks.report(disks, logger: logger) }
+        // The same of Samba's commands.
+        Task { await shares.recover() }
         return Node(
-            addresses: listeners.addresses, servers: listeners.servers, dcom: dcom, disks: disks,
+            addresses: listeners.addresses, servers: listeners.servers, dcom: dcom, disks: disks, shares: shares,
             endTime: settings.endTime, logger: logger)
     }
 
@@ -104,6 +112,7 @@ struct Node: Service {
     private func giveEverythingBack() async {
         await withDiscardingTaskGroup { group in
             group.addTask { await dcom.shutdown() }
+            group.addTask { await shares.stop() }
             for disk in disks {
                 group.addTask { await disk.giveUp() }
             }

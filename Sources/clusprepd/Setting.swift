@@ -63,8 +63,41 @@ extension Setting {
     static let domain = Setting(
         name: "domain", kind: .text("NAME"), help: "The domain users belong to. Default the node's name in capitals.")
     static let disks = Setting(
-        name: "disks", kind: .texts("PATH"),
-        help: "Image files served as shared SCSI disks; a disk's number is its place in the list. Default none.")
+        name: "disks", kind: .texts("DISK"),
+        help: """
+            Shared disks: an image's path, iscsi://HOST[:PORT][,HOST[:PORT]...]/TARGET-NAME/LUN, or a device such as /dev/sdb. \
+            A disk's number is its place in the list. Default none.
+            """)
+    static let localDisks = Setting(
+        name: "localDisks", kind: .text("all|none"),
+        help: """
+            Whether this host's other disks are in the list, too, behind those named; the ones it lives on can only be read. \
+            Default all.
+            """)
+    static let iscsiCredentials = Setting(
+        name: "iscsiCredentials", kind: .text("FILE"),
+        help: "A JSON file, readable by its owner alone, with the CHAP secrets of iSCSI targets. Default none.")
+    static let shareUser = Setting(
+        name: "shareUser", kind: .text("NAME"),
+        help: """
+            The Unix account that tests of file sharing log on as, unknown to Samba between them; the same on all nodes. \
+            Default clusprep.
+            """)
+    static let sharePort = Setting(
+        name: "sharePort", kind: .number(1...65535),
+        help: "The port of this node's SMB server, and of the other nodes'. Default 445.")
+    static let shareAddresses = Setting(
+        name: "shareAddresses", kind: .texts("ADDRESS"),
+        help: "The addresses that other nodes reach this node's SMB server by. Default those listened on.")
+    static let shareFolder = Setting(
+        name: "shareFolder", kind: .text("DIR"),
+        help: """
+            Where the folders of tests' shares are made, which the account has to be able to reach; made if missing. Default \
+            /run/clusprep-shares.
+            """)
+    static let sambaConfiguration = Setting(
+        name: "sambaConfiguration", kind: .text("FILE"),
+        help: "The smb.conf of this node's SMB server. Default Samba's own.")
     static let pingPeriod = Setting(
         name: "pingPeriod", kind: .seconds(1...3600),
         help: "Seconds between a client's pings; three missed and its objects are collected. Default 120.")
@@ -106,7 +139,8 @@ extension Setting {
 
     /// Every setting, in the order in which the help shows them.
     static let all: [Setting] = [
-        config, stateFolder, listen, endpointMapperPort, exporterPort, nodeName, fqdn, domain, disks, pingPeriod,
+        config, stateFolder, listen, endpointMapperPort, exporterPort, nodeName, fqdn, domain, disks, localDisks,
+        iscsiCredentials, shareUser, sharePort, shareAddresses, shareFolder, sambaConfiguration, pingPeriod,
         defenseInterval, challengeTime, presentedVersion, logLevel, maximumConnections, maximumObjects,
         authenticationTimeout, requireIntegrityCode, shutdownTimeout, diskThreads, activationProbe, ready,
         stopAtEndOfInput,

@@ -1,6 +1,8 @@
 import Configuration
+import FileShares
 import Foundation
 import Logging
+import Reservations
 
 /// What the daemon runs with: every setting, checked.
 struct Settings: Equatable, Sendable {
@@ -11,7 +13,15 @@ struct Settings: Equatable, Sendable {
     var nodeName: String
     var fqdn: String
     var domain: String
-    var disks: [String] = []
+    var disks: [DiskTarget] = []
+    var listsLocalDisks = true
+    var iscsiCredentials: String?
+    var shareUser = "clusprep"
+    var sharePort = 445
+    /// Nil for those that are listened on.
+    var shareAddresses: [IPAddress]?
+    var shareFolder = "/run/clusprep-shares"
+    var sambaConfiguration: String?
     var pingPeriod = Duration.seconds(120)
     var defenseInterval = Duration.seconds(3)
     var challengeTime = Duration.seconds(7)
@@ -128,7 +138,20 @@ struct Settings: Equatable, Sendable {
         try Settings.check(name: fqdn, of: .fqdn, maximum: 255)
         domain = try reader.text(.domain) ?? domain
         try Settings.check(name: domain, of: .domain, maximum: 255)
-        disks = try reader.texts(.disks) ?? disks
+        disks = try Settings.targets(reader.texts(.disks) ?? [])
+        if let text = try reader.text(.localDisks) {
+            guard ["all", "none"].contains(text) else {
+                throw .badSetting(Setting.localDisks.name, reason: "\"\(text)\" is neither all nor none")
+            }
+            listsLocalDisks = text == "all"
+        }
+        iscsiCredentials = try reader.text(.iscsiCredentials)
+        shareUser = try reader.text(.shareUser) ?? shareUser
+        try Settings.check(name: shareUser, of: .shareUser, maximum: 32)
+        sharePort = try reader.number(.sharePort) ?? sharePort
+        shareAddresses = try Settings.addresses(reader.texts(.shareAddresses))
+        shareFolder = try Settings.absolute(reader.text(.shareFolder), of: .shareFolder) ?? shareFolder
+        sambaConfiguration = try Settings.absolute(reader.text(.sambaConfiguration), of: .sambaConfiguration)
         pingPeriod = try reader.seconds(.pingPeriod) ?? pingPeriod
         defenseInterval = try reader.seconds(.defenseInterval) ?? defenseInterval
         challengeTime = try reader.seconds(.challengeTime) ?? challengeTime
@@ -156,6 +179,24 @@ struct Settings: Equatable, Sendable {
         activationProbe = try reader.flag(.activationProbe) ?? activationProbe
         ready = try reader.flag(.ready) ?? ready
         stopAtEndOfInput = try reader.flag(.stopAtEndOfInput) ?? stopAtEndOfInput
+    }
+
+    private static func targets(_ texts: [String]) throws(StartupError) -> [DiskTarget] {
+        var targets: [DiskTarget] = []
+        for text in texts {
+            let target: DiskTarget
+            do {
+                target = try DiskTarget(parsing: text)
+            } catch {
+                throw .badSetting(Setting.disks.name, reason: "\(error)")
+            }
+            // Two numbers for one disk would each take the other's reservation for their own.
+            guard !targets.contains(target) else {
+                throw .badSetting(Setting.disks.name, reason: "\(target) stands in it twice")
+            }
+            targets.append(target)
+        }
+        return targets
     }
 
     private static func check(name: String, of setting: Setting, maximum: Int) throws(StartupError) {

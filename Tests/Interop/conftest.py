@@ -17,10 +17,19 @@ def pytest_sessionstart(session):
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+def transport(request):
+    """How the lab's nodes reach their disks: "emulated", or "iscsi". A file of tests asks for both with
+
+    pytestmark = pytest.mark.parametrize("transport", ["emulated", "iscsi"], indirect=True, scope="module")
+    """
+    return getattr(request, "param", "emulated")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory, transport):
     """Two nodes and two disks (one GPT, one MBR) for one file of tests. Nothing but its folder may be left at the end."""
     folder = tmp_path_factory.mktemp("lab") / "shared"
-    running = Lab(folder)
+    running = Lab(folder, iscsi=transport == "iscsi")
     yield running
     code = running.stop()
     assert code == 0, f"clusprep lab ended with {code} on SIGTERM"
@@ -123,3 +132,5 @@ def daemons(tmp_path):
         for index in list(result.running):
             if result.daemons[index].process.poll() is None:
                 result.kill(index)
+        if result.target:
+            result.target.kill()

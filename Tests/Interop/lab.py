@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 START_TIMEOUT = 120
@@ -115,10 +116,13 @@ class Daemon:
 class Lab:
     """`clusprep lab`: the nodes, the disks and the user it made."""
 
-    def __init__(self, folder: Path, nodes: int = 2, disks: int = 2):
+    def __init__(self, folder: Path, nodes: int = 2, disks: int = 2, iscsi: bool = False):
         self.folder = folder
         self.log = folder.with_name(folder.name + ".log")
         command = [binaries() / "clusprep", "lab", "--dir", folder, "--nodes", nodes, "--disks", disks, "--json"]
+        if iscsi:
+            tool("tgtd", "tgt")
+            command.append("--iscsi")
         with self.log.open("ab") as errors:
             self.process = subprocess.Popen(
                 [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
@@ -172,17 +176,21 @@ class Lab:
 class Daemons:
     """The nodes of a lab without the lab: started, killed and restarted one by one by a test."""
 
-    def __init__(self, folder: Path, nodes: int = 2, disks: int = 2, **settings: str):
+    def __init__(self, folder: Path, nodes: int = 2, disks: int = 2, iscsi: bool = False, **settings: str):
         self.settings = settings
-        lab = Lab(folder, nodes, disks)
+        lab = Lab(folder, nodes, disks, iscsi)
         code = lab.stop()
         assert code == 0, f"clusprep lab ended with {code}"
         self.lab = lab
         self.nodes, self.disks = lab.nodes, lab.disks
         self.daemons = lab.daemons
         self.running: set[int] = set()
+        # The lab's target has ended with the lab; ours takes its place at the same port.
+        self.target = Target(folder, lab.disks) if iscsi else None
 
     def start(self, *indices: int):
+        if self.target:
+            self.target.start()
         for index in indices or range(len(self.nodes)):
             self.daemons[index].start(self.nodes[index], self.lab.log, **self.settings)
             self.running.add(index)
@@ -195,7 +203,54 @@ class Daemons:
     def stop(self):
         codes = {index: self.daemons[index].stop() for index in sorted(self.running)}
         self.running.clear()
+        if self.target:
+            self.target.kill()
         return codes
+
+
+class Target:
+    """A tgtd of a test's own, which serves a lab's images under the names and at the port that the lab gave them."""
+
+    def __init__(self, folder: Path, disks: list[dict]):
+        self.folder, self.disks = folder, disks
+        self.environment = {**os.environ, "TGT_IPC_SOCKET": str(folder / "target")}
+        self.process: subprocess.Popen | None = None
+
+    def start(self):
+        if self.process:
+            return
+        portal = urlsplit(self.disks[0]["target"]).netloc
+        with (self.folder / "target.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [tool("tgtd", "tgt"), "--foreground", "--iscsi", f"portal={portal}"],
+                env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )
+        wait_until(lambda: self._administer("show", "target") == 0, START_TIMEOUT, "tgtd to answer")
+        for number, disk in enumerate(self.disks, start=1):
+            name = urlsplit(disk["target"]).path.split("/")[1]
+            tid = ("--tid", str(number))
+            assert self._administer("new", "target", *tid, "--targetname", name) == 0
+            assert self._administer("new", "logicalunit", *tid, "--lun", "1", "--backing-store", disk["path"]) == 0
+            assert self._administer("bind", "target", *tid, "--initiator-address", "ALL") == 0
+
+    def kill(self):
+        """As a storage controller that loses its power."""
+        if self.process:
+            self.process.kill()
+            self.process.wait(STOP_TIMEOUT)
+            self.process = None
+            for leftover in self.folder.glob("target.0*"):
+                leftover.unlink()
+
+    def restart(self):
+        self.kill()
+        self.start()
+
+    def _administer(self, operation: str, mode: str, *arguments: str) -> int:
+        return subprocess.run(
+            [tool("tgtadm", "tgt"), "--lld", "iscsi", "--op", operation, "--mode", mode, *arguments],
+            env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        ).returncode
 
 
 def tool(name: str, package: str) -> str:

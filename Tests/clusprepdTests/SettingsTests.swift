@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Reservations
 import Testing
 
 @testable import clusprepd
@@ -51,17 +52,35 @@ struct SettingsTests {
         #expect(settings.domain == "FLAG")
         #expect(settings.nodeName == "envnode")
         #expect(settings.exporterPort == 5000)
-        #expect(settings.disks == ["/a,b", "/c"])
+        #expect(settings.disks == [.image("/a,b"), .image("/c")])
         #expect(settings.ready)
+    }
+
+    @Test
+    func disksOfEveryKind() async throws {
+        let unit = "iscsi://san.example.org/iqn.2024-01.org.example:fast/3"
+        let settings = try await Self.load([
+            "--disks", unit, "--disks=/dev/sdb", "--disks", "/x", "--local-disks", "none",
+        ])
+        #expect(settings.disks == [try DiskTarget(parsing: unit), .local("/dev/sdb"), .image("/x")])
+        #expect(!settings.listsLocalDisks)
+        #expect(try await Self.load().listsLocalDisks)
+        for wrong in [
+            ["--disks", "iscsi://user%secret@san/iqn.2024-01.org.example:fast/3"],
+            ["--disks", "/x", "--disks", "/./x"],
+            ["--local-disks", "some"],
+        ] {
+            await #expect(throws: StartupError.self) { try await Self.load(wrong) }
+        }
     }
 
     @Test
     func listsFromEverySource() async throws {
         let flags = try await Self.load(["--disks", "/x,y", "--disks=/z", "--listen", "::1"])
-        #expect(flags.disks == ["/x,y", "/z"])
+        #expect(flags.disks == [.image("/x,y"), .image("/z")])
         #expect(flags.listen == ["::1"])
         let variables = try await Self.load(environment: ["CLUSPREPD_DISKS": "/x,/z"])
-        #expect(variables.disks == ["/x", "/z"])
+        #expect(variables.disks == [.image("/x"), .image("/z")])
     }
 
     @Test

@@ -8,6 +8,8 @@ actor Lab {
     private let endingsContinuation: AsyncStream<String>.Continuation
     private let folder: URL
     private let daemon: URL
+    private let target: LabTarget?
+    private let shares: LabShares?
     private var nodes: [LabNode] = []
     /// Whether the lab was told to end.
     private(set) var isStopping = false
@@ -15,9 +17,14 @@ actor Lab {
     /// How long a node may take to stop, which includes giving up its disks.
     private static let stopTime = Duration.seconds(15)
 
-    init(folder: URL, daemon: URL) {
+    /// A lab that is not started yet.
+    ///
+    /// - Parameter target: what serves the disks over iSCSI; nil where the nodes open the images themselves.
+    init(folder: URL, daemon: URL, target: LabTarget? = nil) {
         self.folder = folder
         self.daemon = daemon
+        self.target = target
+        shares = LabShares(folder: folder)
         (endings, endingsContinuation) = AsyncStream.makeStream(of: String.self)
     }
 
@@ -30,18 +37,21 @@ actor Lab {
             try LabDescription.read(folder: folder)
             ?? LabDescription(domain: "LAB", user: "clusadmin", password: LabPassword.generate())
         description.disks = try LabDisks.prepare(in: folder, count: disks)
+        if let target { description.disks = try await target.start(description.disks) }
         description.nodes = []
         let addresses = (1...count).map { "127.0.0.\($0)" }
-        let port = LabPorts.canTake135(addresses) ? 135 : 0
+        let port = LabPorts.canTake(135, addresses) ? 135 : 0
+        await startShares(addresses)
         for (index, address) in addresses.enumerated() {
             try await startNode(index + 1, address, port, description)
         }
+        let sharePort = await shares?.port
         for node in nodes {
             let served = try await node.ready()
             description.nodes.append(
                 .init(
-                    name: node.name, address: node.address, endpointMapperPort: served.endpointMapperPort, pid: node.pid
-                ))
+                    name: node.name, address: node.address, endpointMapperPort: served.endpointMapperPort,
+                    pid: node.pid, sharePort: sharePort))
         }
         for node in description.nodes { try await LabProbe.ask(node, of: description) }
         try description.write(folder: folder)
@@ -52,24 +62,40 @@ actor Lab {
     private func startNode(
         _ number: Int, _ address: String, _ port: Int, _ description: LabDescription
     ) async throws {
-        let name = "node\(number)"
+        let name = Self.name(number)
         let nodeFolder = folder.appendingPathComponent(name)
         let state = nodeFolder.appendingPathComponent("state")
         try FileManager.default.createDirectory(at: nodeFolder, withIntermediateDirectories: true)
         try await LabUsers.add(description, stateFolder: state)
+        let shareArguments = await shares?.arguments(of: name) ?? []
         // From here to the end nothing else runs on this actor: a node is either not started, or ended by `stop()`.
         guard !isStopping else { throw CommandFailure("stopped before all nodes were started") }
         var arguments = [
             "--state-folder", state.path, "--listen", address, "--endpoint-mapper-port", "\(port)",
-            "--node-name", name, "--fqdn", "\(name).lab.test", "--domain", description.domain,
+            "--node-name", name, "--fqdn", "\(name).lab.test", "--domain", description.domain, "--local-disks", "none",
         ]
-        for disk in description.disks { arguments += ["--disks", disk.path] }
+        for disk in description.disks { arguments += ["--disks", disk.target ?? disk.path] }
+        arguments += shareArguments
         // Samba's test suites activate a class of their own to see whether activation works.
         arguments += ["--activation-probe", "--ready", "--stop-at-end-of-input"]
         nodes.append(
             try LabNode(
                 name: name, address: address, daemon: daemon, arguments: arguments,
                 log: nodeFolder.appendingPathComponent("log")))
+    }
+
+    /// Labs are for more than shares: without them they go on.
+    private func startShares(_ addresses: [String]) async {
+        do {
+            try await shares?.start(addresses.enumerated().map { (name: Self.name($0 + 1), address: $1) })
+        } catch {
+            Terminal.complain("the nodes share no files: \(error)")
+            await shares?.stop()
+        }
+    }
+
+    private static func name(_ number: Int) -> String {
+        "node\(number)"
     }
 
     private func watchEndings() {
@@ -94,6 +120,8 @@ actor Lab {
             }
         }
         nodes = []
+        await shares?.stop()
+        await target?.stop()
         endingsContinuation.finish()
     }
 }
@@ -106,28 +134,5 @@ enum LabPassword {
     static func generate() -> String {
         var generator = SystemRandomNumberGenerator()
         return String((0..<24).map { _ in alphabet[Int.random(in: alphabet.indices, using: &generator)] })
-    }
-}
-
-/// Which ports a lab's nodes can have.
-enum LabPorts {
-    /// Whether port 135 is free on all addresses, and ours to take.
-    static func canTake135(_ addresses: [String]) -> Bool {
-        addresses.allSatisfy { address in
-            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            guard descriptor >= 0 else { return false }
-            defer { close(descriptor) }
-            var yes: Int32 = 1
-            setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout.size(ofValue: yes)))
-            var name = sockaddr_in()
-            name.sin_family = sa_family_t(AF_INET)
-            name.sin_port = in_port_t(135).bigEndian
-            guard inet_pton(AF_INET, address, &name.sin_addr) == 1 else { return false }
-            return withUnsafePointer(to: &name) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-                }
-            }
-        }
     }
 }

@@ -8,7 +8,8 @@ struct LabCommand: AsyncParsableCommand {
         abstract: "Starts nodes on 127.0.0.1, 127.0.0.2 … with shared image disks, and a user to call them with.",
         discussion: """
             The nodes take port 135 where it is free and may be taken (as root), else ports that are printed. The disks are \
-            images in DIR, the first with a GPT, the second with an MBR, and so on in turns, each with one NTFS volume. \
+            images in DIR, the first with a GPT, the second with an MBR, and so on in turns, each with one NTFS volume; with \
+            --iscsi they are served by tgtd on 127.0.0.100, and the nodes are its initiators. \
             Runs until SIGTERM or Ctrl-C and then leaves nothing behind but DIR, which the next start uses again.
             """)
 
@@ -20,6 +21,9 @@ struct LabCommand: AsyncParsableCommand {
 
     @Option(help: "How many shared disks.")
     var disks = 2
+
+    @Flag(help: "Put the disks behind an iSCSI target (tgtd) instead of letting the nodes open the images.")
+    var iscsi = false
 
     @Flag(help: "Once every node answers, print one line of JSON instead of words.")
     var json = false
@@ -36,7 +40,7 @@ struct LabCommand: AsyncParsableCommand {
         let signals = StopSignals()
         let folder = URL(fileURLWithPath: dir).standardizedFileURL
         let daemon = try clusprepd.map { URL(fileURLWithPath: $0) } ?? Self.daemonBesideThisProgram()
-        let lab = Lab(folder: folder, daemon: daemon)
+        let lab = Lab(folder: folder, daemon: daemon, target: iscsi ? try LabTarget(folder: folder) : nil)
         let isStopped = try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
                 for await _ in signals.arrivals { break }
@@ -75,7 +79,7 @@ struct LabCommand: AsyncParsableCommand {
         for node in description.nodes {
             terminal.line("\(node.name)  \(node.address) port \(node.endpointMapperPort)  process \(node.pid)")
         }
-        for disk in description.disks { terminal.line("\(disk.path)  \(disk.style) \(disk.id)") }
+        for disk in description.disks { terminal.line("\(disk.target ?? disk.path)  \(disk.style) \(disk.id)") }
         terminal.line("user \(description.domain)\\\(description.user)  password \(description.password)")
     }
 

@@ -7,6 +7,8 @@ struct LabDescription: Codable, Equatable {
         var address: String
         var endpointMapperPort: Int
         var pid: Int32
+        /// The port of the node's SMB server; nil where it has none.
+        var sharePort: Int?
     }
 
     struct Disk: Codable, Equatable {
@@ -15,6 +17,8 @@ struct LabDescription: Codable, Equatable {
         var style: String
         /// The disk GUID of a GPT disk, the signature of an MBR disk as eight hexadecimal digits.
         var id: String
+        /// The iSCSI address at which the nodes reach it; nil where they open the image themselves.
+        var target: String?
     }
 
     var nodes: [Node] = []

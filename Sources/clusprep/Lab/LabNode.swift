@@ -59,7 +59,7 @@ final class LabNode: Sendable {
     }
 
     /// A file for the owner's eyes, whose end is written to.
-    private static func appending(to log: URL) throws -> FileHandle {
+    static func appending(to log: URL) throws -> FileHandle {
         let descriptor = open(log.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw CommandFailure("cannot write \(log.path)") }
         return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
