@@ -91,13 +91,12 @@ extension DiskDescription {
     /// Nothing that the disk refuses to say, or says wrongly, ends the look; it becomes a flag.
     public static func of(_ disk: Disk, number: UInt32, path: String) -> DiskDescription {
         var description = DiskDescription(number: number, path: path)
-        description.attachment = disk.transport.attachment
         description.vendor = disk.inquiry.vendor
         description.product = disk.inquiry.product
         description.size = disk.blockCount.multipliedReportingOverflow(by: UInt64(disk.blockSize)).partialValue
         description.blockSize = disk.blockSize
         description.isReadOnly = disk.isReadOnly
-        description.takeAttachment()
+        description.take(disk.transport.attachment)
         if disk.inquiry.isRemovable { description.flags.insert(.removable) }
         // Validation writes to the disk, and a cluster disk fails over by reservations.
         if disk.isReadOnly || !disk.knowsReservations { description.flags.insert(.clusterUnsupported) }
@@ -116,7 +115,9 @@ extension DiskDescription {
         return description
     }
 
-    private mutating func takeAttachment() {
+    /// Takes over how the disk hangs on this host, with the flags that follow from it.
+    public mutating func take(_ attachment: DiskAttachment) {
+        self.attachment = attachment
         let roles = attachment.roles
         for (role, flag) in Self.flagsOfRoles where roles.contains(role) { flags.insert(flag) }
         // In somebody else's hands on this host: mounted, part of a volume group or of an array.

@@ -44,13 +44,13 @@ struct DisksCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var targets: [DiskTarget] = noLocal ? [] : try Self.localDisks()
-        targets += disk
+        let local = noLocal ? [] : try Self.localDisks()
+        var targets = local.map { DiskTarget.local($0.device) } + disk
         if let nodeConfig { targets += try NodeConfiguration.disks(ofFile: nodeConfig) }
         let executor = BlockingExecutor(threads: 8)
         let (found, problems) = try await discovered(executor)
         targets += found
-        let listing = await Self.look(at: targets, with: try options.opener(), executor: executor)
+        let listing = await Self.look(at: targets, with: try options.opener(), executor: executor, local: local)
         let terminal = Terminal.standardOutput
         if json {
             terminal.line(try listing.prettyJSON())
@@ -71,9 +71,9 @@ struct DisksCommand: AsyncParsableCommand {
         }
     }
 
-    private static func localDisks() throws -> [DiskTarget] {
+    private static func localDisks() throws -> [HostDisk] {
         do {
-            return try HostDisks().list().map { .local($0.device) }
+            return try HostDisks().list()
         } catch {
             throw CommandFailure("cannot find the disks of this host: \(error). Use --no-local to do without them.")
         }
@@ -103,8 +103,10 @@ struct DisksCommand: AsyncParsableCommand {
     }
 
     /// Looks at each target once, all at the same time.
+    ///
+    /// - Parameter local: what the host says of its disks, for those that cannot be opened.
     static func look(
-        at targets: [DiskTarget], with opener: TargetOpener, executor: BlockingExecutor
+        at targets: [DiskTarget], with opener: TargetOpener, executor: BlockingExecutor, local: [HostDisk] = []
     ) async -> DiskListing {
         var seen: Set<DiskTarget> = []
         let targets = targets.filter { seen.insert($0).inserted }
@@ -119,9 +121,12 @@ struct DisksCommand: AsyncParsableCommand {
                             return (number, description, try? ReservationState(of: disk))
                         }
                     } catch {
-                        let missing = DiskDescription.missing(
+                        var unopened = DiskDescription.missing(
                             number: UInt32(number), path: target.description, cause: "\(error)")
-                        return (number, missing, nil)
+                        if let known = local.first(where: { DiskTarget.local($0.device) == target }) {
+                            unopened.take(known)
+                        }
+                        return (number, unopened, nil)
                     }
                 }
             }
@@ -136,6 +141,20 @@ struct DisksCommand: AsyncParsableCommand {
             disks: zip(descriptions, found).map { description, found in
                 DiskEntry(description, reservations: found.2)
             })
+    }
+}
+
+extension DiskDescription {
+    /// What the host says of a disk that cannot be opened: it is there, if nothing else.
+    mutating func take(_ disk: HostDisk) {
+        flags = [.unreadable, .failingIO]
+        vendor = disk.vendor
+        product = disk.model
+        serialNumber = disk.serial.isEmpty ? nil : disk.serial
+        size = disk.size
+        isReadOnly = disk.isReadOnly
+        if disk.isRemovable { flags.insert(.removable) }
+        take(disk.attachment)
     }
 }
 
