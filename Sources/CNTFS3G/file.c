@@ -144,45 +144,6 @@ static int create_entry(
     return status;
 }
 
-/// Puts `count` octets into the file's unnamed stream and nothing behind them.
-static int replace_contents(ntfs_inode *inode, bool created, const uint8_t *data, int64_t count) {
-    if (!created && (inode->flags & FILE_ATTR_READONLY) != 0) return CNTFS_READ_ONLY_FILE;
-    errno = 0;
-    ntfs_attr *stream = ntfs_attr_open(inode, AT_DATA, AT_UNNAMED, 0);
-    if (stream == NULL) return cntfs_errno();
-    int status = CNTFS_OK;
-    if ((stream->data_flags & ATTR_COMPRESSION_MASK) != 0) {
-        status = CNTFS_COMPRESSED;
-    } else if (NAttrEncrypted(stream)) {
-        status = CNTFS_ENCRYPTED;
-    }
-    errno = 0;
-    if (status == CNTFS_OK && count > stream->data_size && ntfs_attr_truncate_solid(stream, count) != 0) {
-        status = cntfs_errno();
-    }
-    for (int64_t done = 0; status == CNTFS_OK && done < count;) {
-        errno = 0;
-        s64 written = ntfs_attr_pwrite(stream, done, count - done, data + done);
-        if (written <= 0) {
-            status = cntfs_errno();
-        } else {
-            done += written;
-        }
-    }
-    errno = 0;
-    if (status == CNTFS_OK && stream->data_size > count && ntfs_attr_truncate(stream, count) != 0) {
-        status = cntfs_errno();
-    }
-    ntfs_attr_close(stream);
-    if (status == CNTFS_OK) {
-        inode->flags |= FILE_ATTR_ARCHIVE;
-        ntfs_inode_update_times(inode, NTFS_UPDATE_MCTIME);
-        NInoFileNameSetDirty(inode);
-        ntfs_inode_mark_dirty(inode);
-    }
-    return status;
-}
-
 /// Removes an entry. Both inodes are closed by the library, also when it fails.
 static int remove_entry(ntfs_inode *folder, ntfs_inode *inode, const uint16_t *name, size_t length) {
     errno = 0;
@@ -233,7 +194,7 @@ static int write_file(
     if (status == CNTFS_OK) status = closed;
     if (inode == NULL) return status;
 
-    if (status == CNTFS_OK) status = replace_contents(inode, created, data, count);
+    if (status == CNTFS_OK) status = cntfs_replace_contents(inode, created, data, count);
     closed = release(inode);
     if (status == CNTFS_OK) status = closed;
     if (status == ENOSPC && created) delete_file(volume, path, path_length, true);

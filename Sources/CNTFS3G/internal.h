@@ -51,6 +51,9 @@ void cntfs_leave(cntfs_volume *previous);
 /// Directs the library's log to `cntfs_device.log` and makes it read multi-octet names as UTF-8. Done once a process.
 void cntfs_initialize(void);
 
+/// Puts `count` octets into the file's unnamed stream and nothing behind them.
+int cntfs_replace_contents(ntfs_inode *inode, bool created, const uint8_t *data, int64_t count);
+
 /// errno as a status; never success.
 static inline int cntfs_errno(void) {
     return errno != 0 ? errno : EIO;

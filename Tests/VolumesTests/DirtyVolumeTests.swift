@@ -53,24 +53,13 @@ struct DirtyVolumeTests {
 
     /// A file's attributes, changed on the disk behind everybody's back.
     private func setAttributes(_ bench: Workbench, of name: String, _ attributes: UInt32) throws {
-        let partition = bench.image.partition
-        let boot = try bench.device.read(block: partition.firstBlock, count: 1)
-        let cluster = UInt64(boot[13])
-        let table = partition.firstBlock + boot.littleEndian(UInt64.self, at: 48) * cluster
-        let wanted = name.utf16.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }
-        for record in 24..<200 {
-            let block = table + UInt64(record) * 2
-            var octets = try bench.device.read(block: block, count: 2)
-            guard octets.starts(with: "FILE".utf8), Data(octets).range(of: Data(wanted)) != nil else { continue }
+        try bench.changeRecord(of: name) { octets in
             // The first attribute is $STANDARD_INFORMATION; its value holds the attributes at 32.
             let first = Int(octets.littleEndian(UInt16.self, at: 20))
             #expect(octets.littleEndian(UInt32.self, at: first) == 0x10)
             let value = first + Int(octets.littleEndian(UInt16.self, at: first + 20))
             octets.setLittleEndian(attributes, at: value + 32)
-            try bench.device.write(block: block, octets)
-            return
         }
-        Issue.record("no record of \(name)")
     }
 
     @Test func theReadOnlyAttributeIsHonoured() throws {

@@ -57,6 +57,7 @@ struct Tool {
         case "sgdisk": "gdisk"
         case "mkfs.fat": "dosfstools"
         case "mkfs.ext4", "mke2fs", "e2fsck", "debugfs", "tune2fs", "dumpe2fs": "e2fsprogs"
+        case "mkswap": "util-linux"
         case "dd": "coreutils"
         default: "ntfs-3g"
         }
@@ -269,8 +270,15 @@ struct Workbench {
     func copyIn(_ octets: [UInt8], as destination: String, options: [String] = []) throws {
         let source = folder.file("source-\(UUID().uuidString)")
         try Data(octets).write(to: URL(fileURLWithPath: source))
+        try change { partition in
+            try Tool.run("ntfscp", ["-f"] + options + [partition, source, destination])
+        }
+    }
+
+    /// Has one of ntfs-3g's tools change the partition.
+    func change(_ body: (String) throws -> Tool.Result) throws {
         let partition = try cutOut()
-        let result = try Tool.run("ntfscp", ["-f"] + options + [partition, source, destination])
+        let result = try body(partition)
         try #require(result.status == 0, "\(result.text)")
         try Tool.run(
             "dd",
@@ -278,6 +286,23 @@ struct Workbench {
                 "if=\(partition)", "of=\(image.path)", "bs=65536", "conv=notrunc", "oflag=seek_bytes",
                 "seek=\(image.partition.firstBlock * UInt64(image.blockSize))",
             ])
+    }
+
+    /// Changes a file's record of the master file table behind everybody's back. The file is small enough to be found among
+    /// the first ones; the body gets the octets of the record, whose sectors must keep their last two.
+    func changeRecord(of name: String, _ body: (inout [UInt8]) throws -> Void) throws {
+        let boot = try device.read(block: image.partition.firstBlock, count: 1)
+        let table = image.partition.firstBlock + boot.littleEndian(UInt64.self, at: 48) * UInt64(boot[13])
+        let wanted = name.utf16.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }
+        for record in 24..<200 {
+            let block = table + UInt64(record) * 2
+            var octets = try device.read(block: block, count: 2)
+            guard octets.starts(with: "FILE".utf8), Data(octets).range(of: Data(wanted)) != nil else { continue }
+            try body(&octets)
+            try device.write(block: block, octets)
+            return
+        }
+        Issue.record("no record of \(name)")
     }
 }
 

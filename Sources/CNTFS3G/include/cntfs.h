@@ -48,7 +48,7 @@ enum cntfs_status {
     CNTFS_SYSTEM_FILE = -4,
     /// The file or a folder is a reparse point.
     CNTFS_REPARSE_POINT = -5,
-    /// The file is compressed: it can be read, not written.
+    /// The file is compressed in a way that can be read, not written.
     CNTFS_COMPRESSED = -6,
     /// The file is encrypted.
     CNTFS_ENCRYPTED = -7,

@@ -1,3 +1,4 @@
+import Glibc
 import Reservations
 import Synchronization
 
@@ -221,6 +222,16 @@ public final class Volume: Sendable {
         }
     }
 
+    private static func isEqual(_ octets: [UInt8], _ expected: ArraySlice<UInt8>) -> Bool {
+        octets.withUnsafeBytes { octets in
+            expected.withUnsafeBytes { expected in
+                guard octets.count == expected.count else { return false }
+                guard let first = octets.baseAddress, let second = expected.baseAddress else { return true }
+                return memcmp(first, second, octets.count) == 0
+            }
+        }
+    }
+
     private static func compare(
         size: UInt64, data: [UInt8], path: VolumePath, _ read: (UInt64, Int) throws(VolumeError) -> [UInt8]
     ) throws(VolumeError) {
@@ -229,7 +240,7 @@ public final class Volume: Sendable {
         while offset < common {
             let octets = try read(UInt64(offset), min(chunk, common - offset))
             let expected = data[offset..<offset + octets.count]
-            if !octets.elementsEqual(expected) {
+            if !isEqual(octets, expected) {
                 let equal = zip(octets, expected).prefix { $0 == $1 }.count
                 throw .contentsDiffer(path.description, offset: UInt64(offset + equal))
             }
