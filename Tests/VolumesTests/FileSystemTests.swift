@@ -44,6 +44,39 @@ import Testing
         #expect(FileSystem.recognize(sector) == nil)
     }
 
+    /// The signatures of util-linux's libblkid, and what only holds other volumes.
+    @Test func recognizesSignaturesByHand() {
+        let signatures: [(FileSystem?, Int, [UInt8])] = [
+            (.xfs, 0, Array("XFSB".utf8)), (.btrfs, 0x10040, Array("_BHRfS_M".utf8)),
+            (.f2fs, 1024, [0x10, 0x20, 0xF5, 0xF2]), (.jfs, 0x8000, Array("JFS1".utf8)),
+            (.reiserFS, 0x10034, Array("ReIsEr2Fs".utf8)), (.ocfs2, 4096, Array("OCFSV2".utf8)),
+            (.gfs2, 0x10000, [1, 0x16, 0x19, 0x70, 0, 0, 0, 1]), (.hfsPlus, 1024, Array("H+".utf8) + [0, 4]),
+            (.apfs, 32, Array("NXSB".utf8)), (nil, 1024, Array("H+".utf8)),
+        ]
+        for (expected, offset, signature) in signatures {
+            var volume = [UInt8](repeating: 0, count: FileSystem.probedLength)
+            volume.setOctets(signature, at: offset)
+            #expect(FileSystem.recognize(volume) == expected)
+            #expect(expected?.isServed != true)
+            // A volume that ends before the signature does.
+            let cut = offset + signature.count - 1
+            if cut >= 512 { #expect(FileSystem.recognize(Array(volume[..<cut])) == nil) }
+            // LVM's label in the second sector, LUKS, an array's superblock: what stood there before counts no more.
+            for (place, container) in [
+                (512 + 24, Array("LVM2 001".utf8)), (0, Array("LUKS".utf8) + [0xBA, 0xBE]),
+                (4096, [0xFC, 0x4E, 0x2B, 0xA9, 1, 0, 0, 0]),
+            ] {
+                var contained = volume
+                contained.setOctets(container, at: place)
+                #expect(FileSystem.recognize(contained) == nil)
+            }
+        }
+    }
+
+    @Test(.needs("mkswap")) func swapSpaceIsNoFileSystem() throws {
+        #expect(try probe("mkswap", []) == nil)
+    }
+
     @Test func noiseAndShortReadsAreNothing() {
         #expect(FileSystem.recognize([]) == nil)
         #expect(FileSystem.recognize([UInt8](repeating: 0xFF, count: 4096)) == nil)

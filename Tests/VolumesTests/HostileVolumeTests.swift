@@ -6,7 +6,7 @@ import Testing
 @testable import Volumes
 
 /// A disk in memory that begins as a copy of given blocks and remembers writes outside a range.
-private final class ScratchDevice: BlockDevice {
+final class ScratchDevice: BlockDevice {
     let blockSize = 512
     let blockCount: UInt64
     let isReadOnly = false

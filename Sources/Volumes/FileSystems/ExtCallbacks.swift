@@ -5,8 +5,9 @@ import Glibc
 final class ExtCallbacks {
     let window: DeviceWindow
     var staged = StagedWrites()
-    /// How many more requests to read the call under way may make. A damaged tree leads in circles.
-    var readsLeft = 0
+    /// How many more times the call under way may read from the disk, and from anywhere. A damaged tree leads in circles.
+    private var readsLeft = 0
+    private var requestsLeft = 0
     /// Whether the call under way ran out of them, or of room for what it staged.
     private(set) var isExhausted = false
 
@@ -39,11 +40,16 @@ final class ExtCallbacks {
     }
 
     /// Forgets what the call before left.
-    func begin(readLimit: Int) {
+    ///
+    /// - Parameters:
+    ///   - readLimit: how many times the call may read from the disk.
+    ///   - written: the octets it is to write; the way to each block may be looked at several times.
+    func begin(readLimit: Int, written: Int) {
         window.clearFailure()
         staged.removeAll()
         recent.removeAll(keepingCapacity: true)
         readsLeft = readLimit
+        requestsLeft = 16 * (readLimit + written / StagedWrites.cellSize)
         isExhausted = false
     }
 
@@ -53,6 +59,11 @@ final class ExtCallbacks {
 
     private func read(_ buffer: UnsafeMutableRawPointer?, count: Int64, offset: UInt64) -> Int32 {
         guard isInside(count: count, offset: offset) else { return EIO }
+        guard requestsLeft > 0 else {
+            isExhausted = true
+            return EIO
+        }
+        requestsLeft -= 1
         let target = UnsafeMutableRawBufferPointer(start: buffer, count: Int(count))
         if let known = recent[offset], known.count == target.count {
             target.copyBytes(from: known)

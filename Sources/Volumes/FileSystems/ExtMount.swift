@@ -68,7 +68,7 @@ final class ExtMount: MountedFileSystem {
         var description = device.description
         description.read_only = isReadOnly
         var status: Int32 = 0
-        device.begin(readLimit: readLimit)
+        device.begin(readLimit: readLimit, written: 0)
         let handle = withExtendedLifetime(device) { cext_open(&description, &status) }
         if let handle { return handle }
         if let cause = device.window.failure { throw .device(cause) }
@@ -79,7 +79,7 @@ final class ExtMount: MountedFileSystem {
 
     func write(_ path: VolumePath, _ data: [UInt8]) throws(VolumeError) {
         let name = try ExtPath(path)
-        try change(name) { handle, path, length in
+        try change(name, written: data.count) { handle, path, length in
             data.withUnsafeBufferPointer { cext_write_file(handle, path, length, $0.baseAddress, Int64($0.count)) }
         }
     }
@@ -133,10 +133,10 @@ final class ExtMount: MountedFileSystem {
 
     /// Calls the library; what the device said goes before what the status says, and before an apparent success.
     private func perform(
-        _ path: ExtPath, _ call: (OpaquePointer, UnsafePointer<CChar>?, Int) -> Int32
+        _ path: ExtPath, written: Int = 0, _ call: (OpaquePointer, UnsafePointer<CChar>?, Int) -> Int32
     ) throws(VolumeError) {
         guard let handle else { throw .offline }
-        device.begin(readLimit: readLimit)
+        device.begin(readLimit: readLimit, written: written)
         let status = withExtendedLifetime(device) {
             path.units.withUnsafeBufferPointer { call(handle, $0.baseAddress, $0.count) }
         }
@@ -147,11 +147,11 @@ final class ExtMount: MountedFileSystem {
 
     /// Calls the library for a change, and commits or undoes what it staged.
     private func change(
-        _ path: ExtPath, _ call: (OpaquePointer, UnsafePointer<CChar>?, Int) -> Int32
+        _ path: ExtPath, written: Int = 0, _ call: (OpaquePointer, UnsafePointer<CChar>?, Int) -> Int32
     ) throws(VolumeError) {
         if let writeRefusal { throw writeRefusal }
         do throws(VolumeError) {
-            try perform(path, call)
+            try perform(path, written: written, call)
         } catch {
             try undo()
             throw error
