@@ -186,10 +186,22 @@ extension NodeDisk {
             mayBeRegistered = false
             return
         }
-        let executor = environment.executor
-        // Also for a caller that is gone.
-        try await Task { try await executor.run { try disk.registerIgnoringExistingKey(.none) } }.value
+        let (executor, key, isFirst) = (environment.executor, environment.key, mayBeRegisteredElsewhere)
+        do {
+            // Also for a caller that is gone.
+            try await Task {
+                try await executor.run {
+                    try disk.registerIgnoringExistingKey(.none)
+                    if isFirst { try disk.removeOrphans(of: key, type: Self.reservationType) }
+                }
+            }.value
+        } catch SCSIError.identityChanged {
+            // What was registered is on a unit that is not there any more.
+        } catch SCSIError.checkCondition(let sense) where sense.code == .invalidOperationCode {
+            // A unit that knows no reservations holds none.
+        }
         mayBeRegistered = false
+        mayBeRegisteredElsewhere = false
     }
 
     func withdrawOrRetry() async {
@@ -222,5 +234,16 @@ extension NodeDisk {
         }
         withdrawal = nil
         return true
+    }
+}
+
+extension Disk {
+    /// Removes what an earlier session of this node left, where the target takes that for another I_T nexus than this one although the
+    /// initiator port is the same (tgtd does): PREEMPT of the own key removes it, and with it the reservation that it holds.
+    fileprivate func removeOrphans(of key: ReservationKey, type: ReservationType) throws {
+        guard try readKeys().keys.contains(key) else { return }
+        try registerIgnoringExistingKey(key)
+        try preempt(key: key, victim: key, type: type)
+        try registerIgnoringExistingKey(.none)
     }
 }

@@ -106,6 +106,8 @@ public actor NodeDisk {
     /// Whether this node's key may be on the disk although the node does not own it: from before a crash, until the first look;
     /// and after a command that should have removed it and failed.
     var mayBeRegistered = true
+    /// Whether another session than the present one may have left this node's key on the disk.
+    var mayBeRegisteredElsewhere = true
     var withdrawal: Task<Void, Never>?
     /// Whose commands have registered this node, and what of the reservation is theirs.
     var claims: [Holder: Claim] = [:]
@@ -265,7 +267,8 @@ public actor NodeDisk {
     }
 
     /// In a turn of the queue. A disk that is not ready, and that nobody here stands on, may have been put right by now: an image
-    /// restored, a damaged state file removed. Then it is another disk, which is opened anew.
+    /// restored, a damaged state file removed. Then it is another disk, which is opened anew, as is one that has become another
+    /// at the same address.
     private func attempt<T: Sendable>(
         _ first: @Sendable () async throws -> Void, _ body: @escaping @Sendable (Disk) throws -> T
     ) async throws -> T {
@@ -274,7 +277,7 @@ public actor NodeDisk {
         try await first()
         do {
             return try await environment.executor.run { try body(present) }
-        } catch SCSIError.checkCondition(let sense) where sense.key == .notReady && known && isUnused {
+        } catch let error as SCSIError where known && isUnused && error.asksForAnotherLook {
             disk = nil
             let fresh = try await opened()
             try await first()
@@ -297,6 +300,7 @@ public actor NodeDisk {
         persistsReservations = nil
         // Whatever ran under this node's identity before does not run any more.
         mayBeRegistered = true
+        mayBeRegisteredElsewhere = true
         do {
             try await withdrawRegistration()
         } catch {
@@ -314,31 +318,13 @@ private func timed<T>(_ body: () throws -> T) rethrows -> (value: T, time: Durat
     return (value, clock.now - start)
 }
 
-/// Where a sector of 512 octets is on a disk whose blocks may be larger or smaller.
-struct SectorPlace {
-    static let sectorSize = 512
-
-    /// The first block.
-    let block: UInt64
-    /// How many blocks.
-    let count: Int
-    /// The sector's octets within those blocks.
-    let octets: Range<Int>
-
-    init(sector: UInt32, blockSize: Int) {
-        if blockSize >= Self.sectorSize {
-            // A block that is no multiple of a sector, such as one of 520 octets, ends with what is no sector's.
-            let perBlock = blockSize / Self.sectorSize
-            block = UInt64(sector) / UInt64(perBlock)
-            count = 1
-            let offset = Int(sector) % perBlock * Self.sectorSize
-            octets = offset..<offset + Self.sectorSize
-        } else {
-            let first = UInt64(sector) * UInt64(Self.sectorSize)
-            block = first / UInt64(blockSize)
-            let offset = Int(first % UInt64(blockSize))
-            count = (offset + Self.sectorSize + blockSize - 1) / blockSize
-            octets = offset..<offset + Self.sectorSize
+extension SCSIError {
+    /// Whether what was opened may be there no more, and something else in its place.
+    fileprivate var asksForAnotherLook: Bool {
+        switch self {
+        case .checkCondition(let sense): sense.key == .notReady
+        case .identityChanged: true
+        default: false
         }
     }
 }

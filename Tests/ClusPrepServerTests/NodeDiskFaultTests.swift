@@ -82,6 +82,43 @@ struct NodeDiskFaultTests {
         }
     }
 
+    /// To some targets a new session is another nexus, so that what the old one left cannot simply be unregistered.
+    @Test(arguments: [true, false])
+    func whatAnEarlierSessionLeftIsTakenOff(_ isReserved: Bool) async throws {
+        try await withImages([.gpt]) { images async throws in
+            let node = TestNode(name: "a")
+            let earlier = try Disk(transport: EmulatedLogicalUnit(image: images[0].path, initiator: .node("earlier")))
+            try earlier.registerIgnoringExistingKey(node.key)
+            if isReserved { try earlier.reserve(key: node.key, type: .writeExclusiveRegistrantsOnly) }
+            let other = try Disk(transport: EmulatedLogicalUnit(image: images[0].path, initiator: .node("other")))
+            try other.registerIgnoringExistingKey(.init(rawValue: 1))
+            _ = await node.disk(images[0].path).describe()
+            #expect(try Self.keys(images[0]) == [.init(rawValue: 1)])
+            #expect(try other.readReservation().holder == nil)
+        }
+    }
+
+    /// ERROR_INVALID_FUNCTION for reservations, and no endless tries to take off what cannot be there.
+    @Test
+    func aUnitThatKnowsNoReservations() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let node = TestNode(name: "a")
+            node.faults.forget(0x5E, Self.reserveOut)
+            let disk = node.disk(images[0].path)
+            let activation = try await Activation.attached([disk])
+            #expect(await disk.withdrawal == nil)
+            #expect(try await activation.write() == Code.ok)
+            for code in try await [activation.register(), activation.reserve(), activation.register(0, 1)] {
+                #expect(code == 0x8007_0001)
+            }
+            #expect(try await activation.arbitrate() == 0x8007_0001)
+            #expect(try await activation.presence() == nil)
+            #expect(try await activation.write() == Code.ok)
+            await activation.release()
+            #expect(await disk.withdrawal == nil)
+        }
+    }
+
     @Test
     func aRegistrationThatCouldNotBeRemovedIsTriedAgain() async throws {
         try await withImages([.gpt]) { images async throws in

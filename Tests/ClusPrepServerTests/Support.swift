@@ -61,12 +61,18 @@ struct TestNode {
 /// What the commands that a test names are answered with.
 final class Faults: Sendable {
     private let failing = Mutex<Set<UInt8>>([])
+    private let unknown = Mutex<Set<UInt8>>([])
     /// The commands that wait while the disk is to answer nothing; else nil.
     private let silenced = Mutex<[DispatchSemaphore]?>(nil)
 
     /// Commands with these operation codes end with a hardware error from now on.
     func fail(_ operationCodes: UInt8...) {
         failing.withLock { $0 = Set(operationCodes) }
+    }
+
+    /// Commands with these operation codes are none that the unit knows.
+    func forget(_ operationCodes: UInt8...) {
+        unknown.withLock { $0 = Set(operationCodes) }
     }
 
     /// Commands do not end from now on.
@@ -92,6 +98,10 @@ final class Faults: Sendable {
         if waits { turn.wait() }
     }
 
+    func isUnknown(_ operationCode: UInt8?) -> Bool {
+        unknown.withLock { unknown in operationCode.map(unknown.contains) ?? false }
+    }
+
     func isFailing(_ operationCode: UInt8?) -> Bool {
         failing.withLock { failing in operationCode.map(failing.contains) ?? false }
     }
@@ -113,6 +123,10 @@ struct FaultyTransport: SCSITransport {
 
     func execute(cdb: [UInt8], dataOut: [UInt8], dataInLength: Int) throws -> SCSIResult {
         faults.waitWhileSilent()
+        if faults.isUnknown(cdb.first) {
+            return SCSIResult(
+                status: .checkCondition, sense: SenseData(key: .illegalRequest, code: .invalidOperationCode))
+        }
         if faults.isFailing(cdb.first) {
             return SCSIResult(
                 status: .checkCondition, sense: SenseData(key: .hardwareError, code: .internalTargetFailure))
