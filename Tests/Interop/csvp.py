@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dcom import new_orpcthis
 from impacket.dcerpc.v5.dcomrt import DCOMANSWER, DCOMCALL
-from impacket.dcerpc.v5.dtypes import GUID, ULONG, USHORT, WSTR
+from impacket.dcerpc.v5.dtypes import BOOLEAN, GUID, ULONG, ULONGLONG, USHORT, WSTR
 from impacket.dcerpc.v5.ndr import (
     NDRPOINTER,
     NDRSTRUCT,
@@ -47,11 +47,13 @@ ERROR_NOT_READY = 0x80070015
 ERROR_WRITE_FAULT = 0x8007001D
 ERROR_READ_FAULT = 0x8007001E
 ERROR_WRONG_DISK = 0x80070022
+ERROR_INVALID_PARAMETER = 0x80070057
 ERROR_DISK_FULL = 0x80070070
 ERROR_BUSY = 0x800700AA
 ERROR_UNRECOGNIZED_VOLUME = 0x800703ED
 ERROR_NOT_FOUND = 0x80070490
 ERROR_INVALID_SERVER_STATE = 0x80070548
+ERROR_DUPLICATE_TAG = 0x800707DE
 ERROR_INVALID_STATE = 0x8007139F
 
 # CPREP_DISKID_ENUM, 2.2.1
@@ -203,6 +205,23 @@ _method(
     "CprepDiskGetDsms", 38, [("Size", ULONG)], [("pReserved", ULONG), ("RegisteredDsms", BYTE_CV_ARRAY)]
 )
 
+#: "This method is not called", 3.2.4; the IDL gives them no parameters.
+NOT_USED_ON_WIRE = [8, 9, 10, 11, 15, 16, 21]
+for _opnum in NOT_USED_ON_WIRE:
+    _method(f"Opnum{_opnum}NotUsedOnWire", _opnum)
+
+# IClusterStorage3, 3.4.4: reservations, and the node. The rest is in csvp_properties.py and test_shares.py.
+_method("CprepIsNodeClustered3", 6, [], [("pbIsClusterNode", BOOLEAN)])
+_method("CprepDiskIsReadOnly3", 10, [_DISK], [("pbReadOnly", BOOLEAN)])
+_KEY = [_DISK, ("Key", ULONGLONG)]
+_method("CprepDiskPRRegister3", 11, [_DISK, ("OldPrKey", ULONGLONG), ("NewPrKey", ULONGLONG)])
+_method("CprepDiskFindKey3", 12, _KEY, [("pbFound", BOOLEAN)])
+_method("CprepDiskPRPreempt3", 13, [_DISK, ("OwnerKey", ULONGLONG), ("NewKey", ULONGLONG)])
+_method("CprepDiskPRReserve3", 14, _KEY)
+_method("CprepDiskIsPRPresent3", 15, _KEY)
+_method("CprepDiskPRRelease3", 16, _KEY)
+_method("CprepDiskPRClear3", 17, _KEY)
+
 # IClusterSetup, 3.10.4
 _method("ConfigSvcSecret", 3, [("SecretBLOB", BSTR)])
 _method("RetrieveSvcSecret", 4, [], [("SecretBLOB", BSTR)])
@@ -336,6 +355,16 @@ class Storage:
         code, answer = self.call("CprepDiskGetArbSectors", disk)
         return code, (answer["SectorX"], answer["SectorY"])
 
+    # Reservations
+    def presence(self, disk: DiskID):
+        """HRESULT, and whether a reservation is there: 0 no, 1 another node's, 2 this node's."""
+        code, answer = self.call("CprepDiskIsPRPresent", disk)
+        return code, answer["Present"]
+
+    def codes(self, disk: DiskID, *names: str) -> list[int]:
+        """The HRESULTs of methods that take nothing but a disk, in this order; "CprepDisk" may be left out."""
+        return [self.call(name if name.startswith("Cprep") else "CprepDisk" + name, disk)[0] for name in names]
+
     def online(self, disk: DiskID):
         code, answer = self.call("CprepDiskOnline", disk)
         return code, answer["MaxPartitionNumber"]
@@ -382,6 +411,43 @@ class Storage:
 
     def is_ntfs(self, disk: DiskID, partition: int):
         return self.call("CprepDiskDiskPartitionIsNtfs", disk, ulPartition=partition)[0]
+
+
+class Storage3(Storage):
+    """IClusterStorage3 of the object behind a Storage."""
+
+    def __init__(self, storage: Storage):
+        super().__init__(storage.proxy.object.query(IID_IClusterStorage3))
+
+    def register(self, disk: DiskID, old: int, new: int) -> int:
+        return self.call("CprepDiskPRRegister3", disk, OldPrKey=old, NewPrKey=new)[0]
+
+    def reserve(self, disk: DiskID, key: int) -> int:
+        return self.call("CprepDiskPRReserve3", disk, Key=key)[0]
+
+    def release(self, disk: DiskID, key: int) -> int:
+        return self.call("CprepDiskPRRelease3", disk, Key=key)[0]
+
+    def preempt(self, disk: DiskID, owner: int, key: int) -> int:
+        return self.call("CprepDiskPRPreempt3", disk, OwnerKey=owner, NewKey=key)[0]
+
+    def clear(self, disk: DiskID, key: int) -> int:
+        return self.call("CprepDiskPRClear3", disk, Key=key)[0]
+
+    def is_reserved(self, disk: DiskID, key: int) -> int:
+        return self.call("CprepDiskIsPRPresent3", disk, Key=key)[0]
+
+    def finds(self, disk: DiskID, key: int):
+        code, answer = self.call("CprepDiskFindKey3", disk, Key=key)
+        return code, bool(answer["pbFound"])
+
+    def is_read_only(self, disk: DiskID):
+        code, answer = self.call("CprepDiskIsReadOnly3", disk)
+        return code, bool(answer["pbReadOnly"])
+
+    def is_clustered(self):
+        code, answer = self.call("CprepIsNodeClustered3")
+        return code, bool(answer["pbIsClusterNode"])
 
 
 class Setup:

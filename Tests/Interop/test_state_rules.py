@@ -16,6 +16,9 @@ from csvp import (
     S_OK,
     DiskID,
 )
+from lab import wait_until
+
+pytestmark = pytest.mark.parametrize("transport", ["emulated", "iscsi"], indirect=True, scope="module")
 
 #: A call of each method that takes a disk: what follows the disk's identifier.
 DISK_METHODS = {
@@ -34,21 +37,7 @@ DISK_METHODS = {
     "CprepDiskGetArbSectors": {},
     "CprepDiskIsOnline": {},
     "CprepDiskGetFSName": dict(Partition=1),
-}
-NEED_ATTACHED = [name for name in DISK_METHODS if name not in ("CprepDiskGetProps", "CprepDiskAttach")]
-NEED_OWNED = ["CprepDiskStopDefense", "CprepDiskOnline"]
-NEED_ONLINE = [
-    "CprepDiskWriteFileData",
-    "CprepDiskVerifyFileData",
-    "CprepDiskDeleteFile",
-    "CprepDiskOffline",
-    "CprepDiskDiskPartitionIsNtfs",
-    "CprepDiskGetFSName",
-]
-#: Methods that the README lists as not there yet.
-NOT_YET = {
     "CprepDiskVerifyUnique": {},
-    "CprepDiskGetUniqueIds": dict(cbData=16),
     "CprepDiskPRRegister": {},
     "CprepDiskPRUnRegister": {},
     "CprepDiskPRReserve": {},
@@ -59,6 +48,16 @@ NOT_YET = {
     "CprepDiskSetOnline": {},
     "CprepDiskIsReadable": {},
 }
+NEED_ATTACHED = [name for name in DISK_METHODS if name not in ("CprepDiskGetProps", "CprepDiskAttach")]
+NEED_OWNED = ["CprepDiskStopDefense", "CprepDiskOnline", "CprepDiskSetOnline"]
+NEED_ONLINE = [
+    "CprepDiskWriteFileData",
+    "CprepDiskVerifyFileData",
+    "CprepDiskDeleteFile",
+    "CprepDiskOffline",
+    "CprepDiskDiskPartitionIsNtfs",
+    "CprepDiskGetFSName",
+]
 UNKNOWN_DISKS = [
     DiskID(csvp.CprepIdGuid, uuid.UUID("deadbeef-dead-beef-dead-beefdeadbeef")),
     DiskID(csvp.CprepIdSignature, 0xDEADBEEF),
@@ -131,7 +130,9 @@ def test_an_identifier_of_unknown_kind_names_no_disk(clients):
 def test_not_attached(clients, disk):
     storage = clients.storage(ready=True)
     for name in NEED_ATTACHED:
-        expected = ERROR_NOT_FOUND if name == "CprepDiskIsOnline" else ERROR_INVALID_STATE
+        # Product-behaviour notes 11 and 16.
+        note = name in ("CprepDiskIsOnline", "CprepDiskSetOnline")
+        expected = ERROR_NOT_FOUND if note else ERROR_INVALID_STATE
         assert code_of(storage, name, disk) == expected, name
     assert code_of(storage, "CprepDiskGetProps", disk) == S_OK
 
@@ -253,11 +254,33 @@ def test_no_such_partition(clients, disk, partition):
     assert storage.is_ntfs(disk, partition) == ERROR_FILE_NOT_FOUND
 
 
-# What is not there yet
+# CprepDiskSetOnline, CprepDiskIsReadable, CprepDiskVerifyUnique
 
 
-def test_methods_that_are_not_there_yet(clients, disk):
+def test_set_online_begins_and_is_online_tells(clients, disk):
     storage = clients.storage(ready=True)
-    assert code_of(storage, "CprepDiskAttach", disk) == S_OK
-    for name, fields in NOT_YET.items():
-        assert storage.call(name, disk, **fields)[0] == E_NOTIMPL, name
+    assert storage.codes(disk, "CprepDiskAttach", "CprepDiskPRArbitrate") == [S_OK, S_OK]
+    for _ in range(2):  # "If the OnlineState is already in the Online state, then the online process is repeated."
+        assert code_of(storage, "CprepDiskSetOnline", disk) == S_OK
+        wait_until(lambda: code_of(storage, "CprepDiskIsOnline", disk) == S_OK, 10, "the disk to come online")
+        assert storage.write_file(disk, 1, "set.bin", b"set") == S_OK
+    assert storage.delete_file(disk, 1, "set.bin") == S_OK
+    assert code_of(storage, "CprepDiskOffline", disk) == S_OK
+    assert code_of(storage, "CprepDiskIsOnline", disk) == ERROR_NOT_READY
+
+
+def test_readable_and_unique(clients, gpt, mbr):
+    storage = clients.storage(ready=True)
+    for disk in (gpt, mbr):
+        assert storage.codes(disk, "CprepDiskAttach", "CprepDiskIsReadable", "CprepDiskVerifyUnique") == [S_OK] * 3
+
+
+# Methods that are not used on the wire
+
+
+@pytest.mark.parametrize("opnum", csvp.NOT_USED_ON_WIRE)
+def test_methods_that_are_not_used_on_the_wire(clients, opnum):
+    storage = clients.storage()
+    assert storage.call(f"Opnum{opnum}NotUsedOnWire")[0] == E_NOTIMPL
+    storage.ready()
+    assert storage.call(f"Opnum{opnum}NotUsedOnWire")[0] == E_NOTIMPL
