@@ -6,6 +6,8 @@ import csvp
 import pytest
 from csvp import S_OK, DiskID
 
+pytestmark = pytest.mark.parametrize("transport", ["emulated", "iscsi"], indirect=True, scope="module")
+
 WAYS = ["RemoteCreateInstance", "RemoteActivation"]
 
 

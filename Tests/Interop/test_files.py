@@ -6,6 +6,8 @@ import csvp
 import pytest
 from csvp import ERROR_DISK_FULL, ERROR_FILE_NOT_FOUND, ERROR_UNRECOGNIZED_VOLUME, ERROR_WRONG_DISK, S_OK
 
+pytestmark = pytest.mark.parametrize("transport", ["emulated", "iscsi"], indirect=True, scope="module")
+
 
 @pytest.fixture
 def online(clients, disk):

@@ -1,9 +1,6 @@
 """Two daemons on one image: only one of them owns a disk, and what happens when it stops or dies."""
 
-import contextlib
-import fcntl
 import os
-import signal
 import threading
 import time
 
@@ -13,6 +10,8 @@ from csvp import ERROR_BUSY, S_OK
 from conftest import Clients
 from dcom import Credentials
 from lab import wait_until
+
+pytestmark = pytest.mark.parametrize("transport", ["emulated", "iscsi"], indirect=True, scope="module")
 
 
 def failed(code):
@@ -95,8 +94,8 @@ def test_each_node_can_own_one_disk(clients, gpt, mbr):
 
 
 @pytest.fixture
-def cluster(daemons):
-    made = daemons(defense_interval="0.5", challenge_time="1.5").start()
+def cluster(daemons, transport):
+    made = daemons(iscsi=transport == "iscsi", defense_interval="0.5", challenge_time="1.5").start()
     clients = Clients(made.lab, Credentials(made.lab.domain, made.lab.user, made.lab.password))
     yield made, clients
     clients.close()
@@ -160,34 +159,3 @@ def test_a_restarted_node_takes_off_what_its_crash_left(cluster):
     assert second.raw_write(disk, sector, b"early") == (ERROR_BUSY, 0)
     nodes.start(0)
     wait_until(lambda: second.raw_write(disk, sector, b"free") == (S_OK, 512), 10, "the disk to be free")
-
-
-def test_a_disk_that_does_not_answer_holds_up_nothing_else(daemons):
-    """A frozen process that holds a unit's lock is a disk on which no command ever ends."""
-    nodes = daemons(shutdown_timeout="1")
-    with open(nodes.disks[0]["path"] + ".reservations", "r+b") as state:
-        fcntl.lockf(state, fcntl.LOCK_EX, 1, 1 << 60)
-        nodes.start()
-        clients = Clients(nodes.lab, Credentials(nodes.lab.domain, nodes.lab.user, nodes.lab.password))
-        first, second = clients.storage(node=0, ready=True), clients.storage(node=1, ready=True)
-        sound = csvp.DiskID.of(nodes.disks[1])
-        first.take(sound)
-        assert first.write_file(sound, 1, "a.bin", b"a") == S_OK
-        assert second.call("CprepDiskAttach", sound)[0] == S_OK
-        _, (sector, _) = second.arb_sectors(sound)
-        assert second.raw_write(sound, sector, b"early") == (ERROR_BUSY, 0)
-
-        waiting = threading.Thread(target=attempt_to_attach, args=(first, 0), daemon=True)
-        waiting.start()
-        process = nodes.daemons[0].process
-        process.send_signal(signal.SIGTERM)
-        # One second for calls, ten for disks.
-        process.wait(20)
-        nodes.running.discard(0)
-        assert second.raw_write(sound, sector, b"free") == (S_OK, 512), "the sound disk was given back"
-        clients.close()
-
-
-def attempt_to_attach(storage, number):
-    with contextlib.suppress(Exception):  # the connection ends with the node
-        storage.call("CprepDiskAttach", csvp.DiskID(csvp.CprepIdNumber, number))
