@@ -298,6 +298,15 @@ final class FakeCable: Sendable {
     }
 }
 
+/// A number that a server's closure learns after it was made.
+final class PortBox: Sendable {
+    private let value = Mutex<UInt16>(0)
+    var port: UInt16 {
+        get { value.withLock { $0 } }
+        set { value.withLock { $0 = newValue } }
+    }
+}
+
 private func withLoopback<T>(_ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> T) -> T {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)

@@ -1,4 +1,3 @@
-import Synchronization
 import Testing
 
 @testable import Reservations
@@ -297,40 +296,6 @@ import Testing
         #expect(try transport.send(.testUnitReady).status == .good)
     }
 
-    // MARK: - Header digests
-
-    @Test func digestsAreOfTheStandard() {
-        // RFC 3720 B.4: 32 octets of zero, and 32 of ones, with the low octet of the checksum first.
-        #expect(FakeTargetSession.digest([UInt8](repeating: 0, count: 32)) == octets("AA 36 91 8A"))
-        #expect(FakeTargetSession.digest([UInt8](repeating: 0xFF, count: 32)) == octets("43 AB A8 62"))
-    }
-
-    @Test(arguments: [true, false]) func headersAreChecked(_ isRight: Bool) throws {
-        let wrong = PortBox()
-        let server = try FakeServer { stream, number in
-            let session = FakeTargetSession(stream: stream, number: number)
-            guard let login = stream.readUnit() else { return }
-            #expect(login.text.contains("HeaderDigest=CRC32C\0"))
-            session.logIn(login, replies: "HeaderDigest=CRC32C\0")
-            while let header = stream.read(48), let digest = stream.read(4) {
-                if digest != FakeTargetSession.digest(header) { wrong.port += 1 }
-                let request = FakeUnit(header: header, data: [])
-                guard request.opcode == 0x01 else { return }
-                var answer = FakeUnit(0x21, to: request, statusNumber: session.nextStatus)
-                answer.header[3] = 0
-                let checksum = FakeTargetSession.digest(answer.header)
-                stream.write(answer.header + (isRight ? checksum : checksum.reversed()))
-            }
-        }
-        let transport = try transport(server, options: "header-digest=crc32c", timeout: Self.brief)
-        if isRight {
-            #expect(try transport.send(.testUnitReady).status == .good)
-        } else {
-            #expect(throws: SCSIError.self) { try transport.send(.testUnitReady) }
-        }
-        #expect(wrong.port == 0)
-    }
-
     @Test func pingsAreAnswered() throws {
         // NOP-In that asks for an answer (RFC 3720 10.19) before the response to a command.
         let answered = PortBox()
@@ -355,23 +320,6 @@ import Testing
         #expect(try transport.send(.testUnitReady).status == .good)
         #expect(try transport.send(.testUnitReady).status == .good)
         #expect(answered.port >= 1)
-    }
-}
-
-/// A number that a server's closure learns after it was made.
-private final class PortBox: Sendable {
-    private let value = Mutex<UInt16>(0)
-    var port: UInt16 {
-        get { value.withLock { $0 } }
-        set { value.withLock { $0 = newValue } }
-    }
-}
-
-extension FakeTargetSession {
-    /// The header digest of these octets as it is sent (RFC 3720 12.1).
-    fileprivate static func digest(_ octets: [UInt8]) -> [UInt8] {
-        let checksum = CRC32C.checksum(octets)
-        return (0..<4).map { UInt8(truncatingIfNeeded: checksum >> ($0 * 8)) }
     }
 }
 

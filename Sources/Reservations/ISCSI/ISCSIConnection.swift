@@ -18,18 +18,20 @@ final class ISCSIConnection {
     }
 
     /// Nil once the session has failed.
-    private var context: OpaquePointer?
-    private let parameters: Parameters
+    var context: OpaquePointer?
+    let parameters: Parameters
     /// Where libiscsi's callbacks write; it outlives the context.
-    private let completion = UnsafeMutablePointer<Completion>.allocate(capacity: 1)
-    private var isLoggedIn = false
+    let completion = UnsafeMutablePointer<Completion>.allocate(capacity: 1)
+    var isLoggedIn = false
     /// Kept because a callback may come as late as the context's end.
-    private var discovery: DiscoveryAnswer?
+    var discovery: DiscoveryAnswer?
+    /// What stands between the context and the network, once there is a connection.
+    var stream: ISCSIGuard?
     /// Where a redirection has taken us.
-    private var address: String
+    var address: String
 
     /// How an asynchronous call ended.
-    private struct Completion {
+    struct Completion {
         var isDone = false
         var status: Int32 = 0
     }
@@ -41,12 +43,11 @@ final class ISCSIConnection {
         self.parameters = parameters
         address = parameters.portal.address
         completion.initialize(to: Completion())
+        // From here on everything has its value, so deinit cleans up where the rest throws.
         guard let context = iscsi_create_context(parameters.initiator.name) else {
-            completion.deallocate()
             throw ISCSIError(
                 portal: parameters.portal.address, target: parameters.target, .connectionFailed("out of memory"))
         }
-        // From here on deinit cleans up, also where the initializer throws.
         self.context = context
         LineCapture.install(context)
         try configure(context)
@@ -62,121 +63,20 @@ final class ISCSIConnection {
     private func tearDown() {
         guard let context else { return }
         self.context = nil
-        withoutBrokenPipeSignal { _ = iscsi_destroy_context(context) }
-    }
-
-    private func configure(_ context: OpaquePointer) throws {
-        // Our own reconnection has to know of every lost session, for the sake of the registration.
-        iscsi_set_noautoreconnect(context, 1)
-        try setSessionID(parameters.initiator.sessionID, of: context)
-        if let target = parameters.target {
-            iscsi_set_targetname(context, target)
-            iscsi_set_session_type(context, ISCSI_SESSION_NORMAL)
-        } else {
-            iscsi_set_session_type(context, ISCSI_SESSION_DISCOVERY)
-        }
-        iscsi_set_header_digest(
-            context, parameters.headerDigest == .crc32c ? ISCSI_HEADER_DIGEST_CRC32C : ISCSI_HEADER_DIGEST_NONE)
-        if let secret = parameters.secret {
-            iscsi_set_initiator_username_pwd(context, secret.user, secret.password)
-            if let user = secret.targetUser, let password = secret.targetPassword {
-                iscsi_set_target_username_pwd(context, user, password)
-            }
-        }
-    }
-
-    /// The type is in the two high bits of the first octet, the qualifier in the low octets (RFC 3720 10.12.5).
-    private func setSessionID(_ identifier: UInt64, of context: OpaquePointer) throws {
-        let first = UInt8(truncatingIfNeeded: identifier >> 40)
-        let middle = UInt32(truncatingIfNeeded: identifier >> 16 & 0xFF_FFFF)
-        let qualifier = UInt32(truncatingIfNeeded: identifier & 0xFFFF)
-        switch first {
-        case 0x00...0x3F:
-            iscsi_set_isid_oui(
-                context, UInt32(truncatingIfNeeded: identifier >> 24),
-                UInt32(truncatingIfNeeded: identifier & 0xFF_FFFF))
-        case 0x40: iscsi_set_isid_en(context, middle, qualifier)
-        case 0x80: iscsi_set_isid_random(context, middle, qualifier)
-        default: throw error(.unusableSessionID(identifier))
-        }
-    }
-
-    private func logIn(_ context: OpaquePointer, until deadline: Deadline) throws {
-        for _ in 0...Self.maximumRedirections {
-            try connect(context, until: deadline)
-            var replies = ISCSILoginReplies()
-            completion.pointee = Completion()
-            guard iscsi_login_async(context, Self.onCompletion, completion) == 0 else {
-                throw error(.loginRefused(lastError))
-            }
-            do {
-                try drive(until: deadline) { context, events in
-                    replies.listen(context) { iscsi_service(context, events) }
-                }
-            } catch let failure as ISCSIError {
-                guard case .connectionLost(let cause) = failure.reason else { throw failure }
-                throw error(.loginRefused(cause))
-            } catch is DeadlinePassed {
-                throw error(.noAnswer(seconds: deadline.limit.seconds))
-            }
-            switch completion.pointee.status {
-            case Int32(bitPattern: SCSI_STATUS_GOOD.rawValue):
-                let isMutual = parameters.secret?.targetUser != nil
-                if let problem = replies.problem(headerDigest: parameters.headerDigest, isMutual: isMutual) {
-                    throw error(problem)
-                }
-                isLoggedIn = true
-                return
-            case Int32(bitPattern: SCSI_STATUS_REDIRECT.rawValue):
-                guard let next = iscsi_get_target_address(context).map({ String(cString: $0) }), !next.isEmpty else {
-                    throw error(.tooManyRedirections)
-                }
-                address = next
-                iscsi_disconnect(context)
-            default: throw refusal()
-            }
-        }
-        throw error(.tooManyRedirections)
-    }
-
-    private func connect(_ context: OpaquePointer, until deadline: Deadline) throws {
-        completion.pointee = Completion()
-        guard iscsi_connect_async(context, address, Self.onCompletion, completion) == 0 else {
-            throw error(.connectionFailed(lastError))
-        }
-        do {
-            try drive(until: deadline) { iscsi_service($0, $1) }
-        } catch is DeadlinePassed {
-            throw error(.noAnswer(seconds: deadline.limit.seconds))
-        } catch let failure as ISCSIError {
-            guard case .connectionLost(let cause) = failure.reason else { throw failure }
-            throw error(.connectionFailed(cause))
-        }
-        guard completion.pointee.status == 0 else { throw error(.connectionFailed(lastError)) }
-    }
-
-    /// What a refused login means.
-    private func refusal() -> ISCSIError {
-        let text = lastError
-        // libiscsi names the status of RFC 3720 10.13.5 at the end: 0201h is an authentication failure. Where it finds the target's
-        // own proof wrong it says so in words.
-        if text.hasSuffix("(513)") { return error(.notAuthenticated(hasSecret: parameters.secret != nil)) }
-        if parameters.secret?.targetUser != nil, text.contains("CHAP") { return error(.targetNotAuthenticated) }
-        return error(.loginRefused(text))
+        iscsi_destroy_context(context)
+        stream = nil
     }
 
     func error(_ reason: ISCSIError.Reason) -> ISCSIError {
         ISCSIError(portal: address, target: parameters.target, reason)
     }
 
-    private var lastError: String {
+    var lastError: String {
         let text = context.flatMap { iscsi_get_error($0) }.map { String(cString: $0) } ?? ""
         return text.isEmpty ? "the connection was closed" : text
     }
 
-    private static let maximumRedirections = 3
-
-    private static let onCompletion: iscsi_command_cb = { _, status, _, place in
+    static let onCompletion: iscsi_command_cb = { _, status, _, place in
         guard let completion = place?.assumingMemoryBound(to: Completion.self), !completion.pointee.isDone else {
             return
         }
@@ -189,34 +89,62 @@ extension ISCSIConnection {
     struct DeadlinePassed: Error {}
 
     /// Serves the connection until the call under way has ended.
-    private func drive(until deadline: Deadline, _ serve: (OpaquePointer, Int32) -> Int32) throws {
+    func drive(until deadline: Deadline, _ serve: (OpaquePointer, Int32) -> Int32) throws {
         while !completion.pointee.isDone {
             guard let context else { throw error(.connectionLost("it has ended")) }
             guard let milliseconds = deadline.remainingMilliseconds else { throw DeadlinePassed() }
             let file = iscsi_get_fd(context)
             guard file >= 0 else { throw error(.connectionLost(lastError)) }
-            var request = pollfd(fd: file, events: Int16(truncatingIfNeeded: iscsi_which_events(context)), revents: 0)
-            let count = poll(&request, 1, milliseconds)
-            if count < 0, errno != EINTR { throw error(.connectionLost(String(cString: strerror(errno)))) }
-            guard count > 0 else { continue }
-            if serve(context, Int32(request.revents)) < 0, !completion.pointee.isDone {
-                throw error(.connectionLost(lastError))
+            if try pass(context, serve) { continue }
+            let events = Int16(truncatingIfNeeded: iscsi_which_events(context))
+            var requests = [pollfd(fd: file, events: events, revents: 0)]
+            if let stream {
+                requests.append(pollfd(fd: stream.wire, events: Int16(stream.wireEvents), revents: 0))
             }
+            let count = poll(&requests, nfds_t(requests.count), milliseconds)
+            if count < 0, errno != EINTR { throw error(.connectionLost(String(cString: strerror(errno)))) }
+            guard count > 0, requests[0].revents != 0 else { continue }
+            try check(serve(context, Int32(requests[0].revents)))
         }
+    }
+
+    /// Moves octets between libiscsi and the network, once in each direction; false where there was nothing to move.
+    private func pass(_ context: OpaquePointer, _ serve: (OpaquePointer, Int32) -> Int32) throws -> Bool {
+        guard let stream else { return false }
+        if iscsi_which_events(context) & POLLOUT != 0 { try check(serve(context, POLLOUT)) }
+        var hasMoved = false
+        while !completion.pointee.isDone, stream.passOutward() { hasMoved = true }
+        while !completion.pointee.isDone, stream.passInward() {
+            hasMoved = true
+            try check(serve(context, POLLIN))
+        }
+        if let violation = stream.violation, !completion.pointee.isDone {
+            throw error(.connectionLost("the target sent \(violation)"))
+        }
+        if stream.isClosed, !hasMoved, !stream.isFull, !completion.pointee.isDone {
+            // The end itself is told to libiscsi, so that it lets go of the call.
+            try check(serve(context, POLLIN))
+            if !completion.pointee.isDone { throw error(.connectionLost(lastError)) }
+        }
+        return hasMoved
+    }
+
+    private func check(_ result: Int32) throws {
+        if result < 0, !completion.pointee.isDone { throw error(.connectionLost(lastError)) }
     }
 
     /// Serves what the target sent while nobody listened, such as its pings; false where it has closed the connection.
     func isAlive() -> Bool {
-        guard let context else { return false }
-        for _ in 0..<64 {
-            var octet: UInt8 = 0
-            let file = iscsi_get_fd(context)
-            let count = recv(file, &octet, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
-            if count < 0, errno == EAGAIN || errno == EWOULDBLOCK { return true }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0, iscsi_service(context, Int32(POLLIN)) >= 0 else { return false }
+        guard let context, let stream else { return false }
+        stream.begin(.idle)
+        completion.pointee = Completion()
+        do {
+            // A target that never stops talking must not keep us here.
+            for _ in 0..<64 where try !pass(context, { iscsi_service($0, $1) }) { break }
+        } catch {
+            return false
         }
-        return true
+        return !stream.isClosed
     }
 
     /// Executes one command.
@@ -258,6 +186,7 @@ extension ISCSIConnection {
             }
         }
         completion.pointee = Completion()
+        stream?.begin(.command(out: outgoing.count, in: incoming.count))
         var sent = iscsi_data(size: outgoing.count, data: outgoing.baseAddress?.assumingMemoryBound(to: UInt8.self))
         let isQueued = withUnsafeMutablePointer(to: &sent) { sent in
             iscsi_scsi_command_async(
@@ -294,85 +223,12 @@ extension ISCSIConnection {
         return (status, SenseData(Array(octets.dropFirst(2).prefix(Int(octets.field16(0))))), 0)
     }
 
-    /// Asks a portal for its targets: names, and the addresses of their portals as they stand in the answer.
-    func discover(until deadline: Deadline) throws -> [(name: String, addresses: [String])] {
-        guard let context else { throw error(.connectionLost("it has ended")) }
-        let answer = DiscoveryAnswer(completion)
-        discovery = answer
-        completion.pointee = Completion()
-        let onAnswer: iscsi_command_cb = { _, status, list, place in
-            guard let place else { return }
-            let answer = Unmanaged<DiscoveryAnswer>.fromOpaque(place).takeUnretainedValue()
-            if status == 0 { answer.read(list?.assumingMemoryBound(to: iscsi_discovery_address.self)) }
-            ISCSIConnection.onCompletion(nil, status, nil, answer.completion)
-        }
-        guard iscsi_discovery_async(context, onAnswer, Unmanaged.passUnretained(answer).toOpaque()) == 0 else {
-            throw error(.discoveryFailed(lastError))
-        }
-        do {
-            try drive(until: deadline) { iscsi_service($0, $1) }
-        } catch is DeadlinePassed {
-            throw error(.noAnswer(seconds: deadline.limit.seconds))
-        }
-        guard completion.pointee.status == 0 else { throw error(.discoveryFailed(lastError)) }
-        return answer.targets
-    }
-
     /// Says goodbye, as far as that takes no longer than the deadline.
     func logOut(until deadline: Deadline) {
         guard let context, isLoggedIn else { return }
         completion.pointee = Completion()
+        stream?.begin(.logout)
         guard iscsi_logout_async(context, Self.onCompletion, completion) == 0 else { return }
         try? drive(until: deadline) { iscsi_service($0, $1) }
-    }
-}
-
-/// What a discovery's callback leaves behind.
-private final class DiscoveryAnswer {
-    var targets: [(name: String, addresses: [String])] = []
-    let completion: UnsafeMutableRawPointer
-
-    init(_ completion: UnsafeMutableRawPointer) {
-        self.completion = completion
-    }
-
-    /// Copies the list, which lives no longer than the callback.
-    func read(_ list: UnsafeMutablePointer<iscsi_discovery_address>?) {
-        var next = list
-        while let entry = next?.pointee {
-            var addresses: [String] = []
-            var portal = entry.portals
-            while let found = portal?.pointee {
-                if let address = found.portal { addresses.append(String(cString: address)) }
-                portal = found.next
-            }
-            if let name = entry.target_name { targets.append((String(cString: name), addresses)) }
-            next = entry.next
-        }
-    }
-}
-
-/// A point in time and how far away it was when it was set.
-struct Deadline: Sendable {
-    let limit: Duration
-    private let instant: ContinuousClock.Instant
-
-    init(after limit: Duration) {
-        self.limit = limit
-        instant = .now + limit
-    }
-
-    /// The earlier one of this and what is to be had now.
-    func capped(to limit: Duration) -> Deadline {
-        let rest = ContinuousClock.now.duration(to: instant)
-        return Deadline(after: max(.zero, min(limit, rest)))
-    }
-
-    /// The milliseconds left, rounded up; nil where the time is over.
-    var remainingMilliseconds: Int32? {
-        let rest = ContinuousClock.now.duration(to: instant)
-        guard rest > .zero else { return nil }
-        let (seconds, attoseconds) = rest.components
-        return Int32(clamping: seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
     }
 }

@@ -41,20 +41,18 @@ public enum ISCSIDiscovery {
         timeout: Int = ISCSITarget.defaultTimeout
     ) throws -> [FoundTarget] {
         let limit = Duration.seconds(max(1, timeout))
-        return try withoutBrokenPipeSignal {
-            let found = try names(at: portal, initiator: initiator, secret: credentials?.secret(for: nil), limit: limit)
-            return found.map { entry in
-                let portals = entry.addresses.compactMap(Self.portal)
-                do {
-                    let units = try units(
-                        of: ISCSIConnection.Parameters(
-                            // The portal that answered is known to be reachable; others may be on networks this host has no part in.
-                            portal: portals.contains(portal) ? portal : portals.first ?? portal, target: entry.name,
-                            initiator: initiator, secret: credentials?.secret(for: entry.name)), limit: limit)
-                    return FoundTarget(name: entry.name, portals: portals, units: units, problem: nil)
-                } catch {
-                    return FoundTarget(name: entry.name, portals: portals, units: [], problem: "\(error)")
-                }
+        let found = try names(at: portal, initiator: initiator, secret: credentials?.secret(for: nil), limit: limit)
+        return found.map { entry in
+            let portals = entry.addresses.compactMap(Self.portal)
+            do {
+                let units = try units(
+                    of: ISCSIConnection.Parameters(
+                        // The portal that answered is known to be reachable; others may be on networks this host has no part in.
+                        portal: portals.contains(portal) ? portal : portals.first ?? portal, target: entry.name,
+                        initiator: initiator, secret: credentials?.secret(for: entry.name)), limit: limit)
+                return FoundTarget(name: entry.name, portals: portals, units: units, problem: nil)
+            } catch {
+                return FoundTarget(name: entry.name, portals: portals, units: [], problem: "\(error)")
             }
         }
     }

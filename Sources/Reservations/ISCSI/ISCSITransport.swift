@@ -73,12 +73,10 @@ public final class ISCSITransport: SCSITransport {
     deinit {
         nexus.withLock { nexus in
             // A target that is there answers at once; one that is not shall not hold up whoever drops the disk.
-            withoutBrokenPipeSignal {
-                if let connection = nexus.connection, connection.isAlive() {
-                    connection.logOut(until: Deadline(after: min(timeout, .milliseconds(500))))
-                }
-                nexus.connection = nil
+            if let connection = nexus.connection, connection.isAlive() {
+                connection.logOut(until: Deadline(after: min(timeout, .milliseconds(500))))
             }
+            nexus.connection = nil
         }
     }
 
@@ -87,9 +85,7 @@ public final class ISCSITransport: SCSITransport {
     /// - Throws: ``ISCSIError``, which says what to do.
     public func connect() throws {
         try nexus.withLock { nexus in
-            try withoutBrokenPipeSignal {
-                _ = try connected(&nexus, until: Deadline(after: timeout))
-            }
+            _ = try connected(&nexus, until: Deadline(after: timeout))
         }
     }
 
@@ -98,14 +94,12 @@ public final class ISCSITransport: SCSITransport {
     /// It returns within twice the time-out: one for a session where there is none, one for the command.
     public func execute(cdb: [UInt8], dataOut: [UInt8], dataInLength: Int) throws -> SCSIResult {
         try nexus.withLock { nexus in
-            try withoutBrokenPipeSignal {
-                do {
-                    return try execute(&nexus, cdb: cdb, dataOut: dataOut, dataInLength: dataInLength)
-                } catch is ISCSIConnection.DeadlinePassed {
-                    throw SCSIError.timedOut(name: name, limit: timeout)
-                } catch let error as ISCSIError {
-                    throw SCSIError.transport(name: name, cause: error)
-                }
+            do {
+                return try execute(&nexus, cdb: cdb, dataOut: dataOut, dataInLength: dataInLength)
+            } catch is ISCSIConnection.DeadlinePassed {
+                throw SCSIError.timedOut(name: name, limit: timeout)
+            } catch let error as ISCSIError {
+                throw SCSIError.transport(name: name, cause: error)
             }
         }
     }
