@@ -5,7 +5,7 @@ import Testing
 @testable import Reservations
 
 /// iSCSI against tgtd, a target of other people's making.
-@Suite(.enabled(if: TargetDaemon.isInstalled), .serialized) struct ISCSITests {
+@Suite(.enabled(if: TargetDaemon.isInstalled, "install tgt"), .serialized) struct ISCSITests {
     private static let opener = TargetOpener(initiator: .node("node1"))
 
     private func disk(_ target: TargetDaemon, node: Int = 1, unit: Int = 1) throws -> Disk {
@@ -153,7 +153,7 @@ import Testing
 }
 
 /// Who is let in, and by whom.
-@Suite(.enabled(if: TargetDaemon.isInstalled), .serialized) struct ISCSIAuthenticationTests {
+@Suite(.enabled(if: TargetDaemon.isInstalled, "install tgt"), .serialized) struct ISCSIAuthenticationTests {
     private static let account = TargetDaemon.Account(user: "node1", password: "in-secret-12345")
     private static let outgoing = TargetDaemon.Account(user: "storage", password: "out-secret-1234", isOutgoing: true)
 
@@ -204,7 +204,7 @@ import Testing
 }
 
 /// What portals tell of themselves.
-@Suite(.enabled(if: TargetDaemon.isInstalled), .serialized) struct ISCSIDiscoveryTests {
+@Suite(.enabled(if: TargetDaemon.isInstalled, "install tgt"), .serialized) struct ISCSIDiscoveryTests {
     @Test func findsTargetsAndUnits() throws {
         let target = try TargetDaemon(units: 2)
         let portal = try ISCSIPortal(parsing: "127.0.0.1:\(target.port)")

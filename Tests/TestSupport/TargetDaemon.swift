@@ -183,13 +183,16 @@ public final class TargetDaemon: Sendable {
 
     private static func start(folder: String, port: UInt16) throws -> Child {
         let child = try Child(
-            // The shell keeps watch: when the other end of its input closes, be it that this process died, the target dies with it.
+            // The shell keeps watch, whatever signals the process group gets: when the other end of its input closes, the target
+            // dies. Without a line before that, this process has died, and nobody needs the folder any more.
             script: """
-                /usr/sbin/tgtd -f -C 1 --iscsi "portal=127.0.0.1:$1" >>"$2/tgtd.log" 2>&1 </dev/null &
-                read -r line
+                trap '' HUP INT TERM
+                /usr/sbin/tgtd -f -C 1 --iscsi "portal=127.0.0.1:$1" >&2 </dev/null &
+                read -r line || died=yes
                 kill -9 $!
                 wait
-                """, arguments: ["\(port)", folder], environment: environment(folder))
+                [ -z "$died" ] || rm -r "$2"
+                """, arguments: ["\(port)", folder], environment: environment(folder), log: folder + "/tgtd.log")
         for _ in 0..<500 {
             if (try? administer(["--op", "show", "--mode", "sys"], folder: folder)) != nil { return child }
             // There is nothing to wait for but the daemon's socket's appearing.
@@ -203,7 +206,7 @@ public final class TargetDaemon: Sendable {
     private static func administer(_ arguments: [String], folder: String) throws -> String {
         let child = try Child(
             script: #"exec /usr/sbin/tgtadm -C 1 "$@" 2>&1 </dev/null"#, arguments: arguments,
-            environment: environment(folder))
+            environment: environment(folder), log: folder + "/tgtd.log")
         let (output, status) = child.finish()
         guard status == 0 else { throw Failure(description: "tgtadm \(arguments.joined(separator: " ")): \(output)") }
         return output
@@ -233,12 +236,12 @@ public final class TargetDaemon: Sendable {
     }
 }
 
-/// A shell whose standard input and output are one end of a socket.
+/// A shell whose standard input and output are one end of a socket, and whose standard error is a file.
 private struct Child: Sendable {
     private let identifier: pid_t
     private let end: Int32
 
-    init(script: String, arguments: [String], environment: [String]) throws {
+    init(script: String, arguments: [String], environment: [String], log: String) throws {
         var ends: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
             throw TargetDaemon.Failure(description: "no socket")
@@ -248,6 +251,13 @@ private struct Child: Sendable {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, ends[1], 0)
         posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
+        posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        // Nothing else is handed down: a daemon that outlived its test would keep locks, sockets and the pipes of whoever runs
+        // the tests alive. Swift does not see posix_spawn_file_actions_addclosefrom_np; descriptors that are not open are passed
+        // over, but none may be beyond the limit.
+        for descriptor in 3..<Int32(min(sysconf(Int32(_SC_OPEN_MAX)), 4096)) {
+            posix_spawn_file_actions_addclose(&actions, descriptor)
+        }
         // Threads of Swift's pools block signals, and a shell without SIGCHLD waits for ever.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -256,9 +266,6 @@ private struct Child: Sendable {
         sigemptyset(&signals)
         posix_spawnattr_setsigmask(&attributes, &signals)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-        // Nothing else is handed down: a daemon that outlived its test would keep locks and sockets alive. Descriptors that
-        // are not open are passed over.
-        for descriptor: Int32 in 3..<256 { posix_spawn_file_actions_addclose(&actions, descriptor) }
         let words = (["/bin/sh", "-c", script, "sh"] + arguments).map { strdup($0) }
         let variables = environment.map { strdup($0) }
         defer { (words + variables).forEach { free($0) } }
@@ -273,8 +280,9 @@ private struct Child: Sendable {
         end = ends[0]
     }
 
-    /// Lets go of the shell and waits for its end.
+    /// Tells the shell to end, and waits until it has.
     func kill() {
+        _ = send(end, "\n", 1, Int32(MSG_NOSIGNAL))
         _ = finish()
     }
 

@@ -53,7 +53,7 @@ struct Tool {
     /// The Debian package that a tool is in.
     static func package(of name: String) -> String {
         switch name {
-        case "sfdisk": "fdisk"
+        case "sfdisk", "fdisk": "fdisk"
         case "sgdisk": "gdisk"
         case "mkfs.fat": "dosfstools"
         case "mkfs.ext4", "mke2fs", "e2fsck", "debugfs", "tune2fs", "dumpe2fs": "e2fsprogs"
