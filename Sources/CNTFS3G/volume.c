@@ -21,6 +21,20 @@ static int mount_status(int error) {
     }
 }
 
+/// Whether NTFS's own tables are of a size that the volume can have.
+///
+/// The library counts and searches through all that a bitmap claims to hold, and so would be busy for years with one that claims
+/// to be sparse and endless.
+static bool is_plausible(const ntfs_volume *volume) {
+    s64 octets = volume->nr_clusters << volume->cluster_size_bits;
+    // Tables are allocated in whole clusters, and grow a few at a time.
+    s64 slack = (s64)volume->cluster_size + (64 << 10);
+    s64 clusters = (volume->nr_clusters + 7) / 8;
+    s64 records = (octets >> volume->mft_record_size_bits) / 8;
+    return volume->lcnbmp_na->data_size >= clusters && volume->lcnbmp_na->data_size <= clusters + slack
+        && volume->mft_na->data_size <= octets && volume->mftbmp_na->data_size <= records + slack;
+}
+
 cntfs_volume *cntfs_open(const struct cntfs_device *device, int *status) {
     cntfs_initialize();
     cntfs_volume *volume = calloc(1, sizeof *volume);
@@ -40,6 +54,12 @@ cntfs_volume *cntfs_open(const struct cntfs_device *device, int *status) {
     volume->ntfs = ntfs_device_mount(ntfs_device, device->read_only ? NTFS_MNT_RDONLY : NTFS_MNT_NONE);
     if (volume->ntfs == NULL) {
         *status = mount_status(errno);
+    } else if (!is_plausible(volume->ntfs)) {
+        device->log(device->context, true, "a system file is larger than the volume");
+        *status = CNTFS_CORRUPT;
+        ntfs_umount(volume->ntfs, TRUE);
+        volume->ntfs = NULL;
+        ntfs_device = NULL;
     } else if (ntfs_set_ignore_case(volume->ntfs) != 0) {
         // Windows looks names up without regard to case.
         *status = cntfs_errno();

@@ -72,6 +72,70 @@ struct HostileVolumeTests {
         }
     }
 
+    /// A bitmap of clusters that claims to be sparse and endless would be counted for years.
+    @Test func anEndlessBitmap() throws {
+        let bench = try Workbench(size: 16 << 20)
+        let partition = bench.image.partition
+        let pristine = try bench.device.read(block: 0, count: Int(bench.device.blockCount))
+        let boot = Int(partition.firstBlock) * 512
+        let table = boot + pristine.littleEndian(Int.self, at: boot + 48) * Int(pristine[boot + 13]) * 512
+        // $Bitmap is record 6; its attributes begin where octet 20 says, and its data's sizes are 40 octets into it.
+        let record = table + 6 * 1024
+        var attribute = record + Int(pristine.littleEndian(UInt16.self, at: record + 20))
+        while pristine.littleEndian(UInt32.self, at: attribute) != 0x80 {
+            attribute += Int(pristine.littleEndian(UInt32.self, at: attribute + 4))
+        }
+        for offset in [40, 48] {
+            var octets = pristine
+            octets.setLittleEndian(UInt64(1) << 60, at: attribute + offset)
+            let device = ScratchDevice(octets, allowed: partition.blocks)
+            let volume = try Volume.open(device, partition: partition)
+            _ = volume.freeOctets
+            if offset == 48 { #expect(volume.mountFailure != nil) }
+        }
+    }
+
+    /// Blocks of a folder's index whose last entry leads back to its own block (the layout is that of ntfs-3g's layout.h).
+    @Test func anIndexInCircles() throws {
+        let bench = try Workbench(size: 16 << 20)
+        let volume = try bench.open()
+        for index in 0..<100 { try volume.writeFile(path: "some file with a long name \(index)", data: []) }
+        try volume.close()
+        let partition = bench.image.partition
+        var octets = try bench.device.read(block: 0, count: Int(bench.device.blockCount))
+        var changed = 0
+        for block in stride(from: Int(partition.firstBlock) * 512, to: octets.count - 4096, by: 512)
+        where octets[block..<block + 4].elementsEqual("INDX".utf8) {
+            // The header of the entries, its length field, and the entry that ends them: 16 octets, or 24 with a child.
+            let header = block + 24
+            let length = octets.littleEndian(Int32.self, at: header + 4)
+            let last = header + Int(length) - 16
+            // The last two octets of a sector belong to the update sequence.
+            guard octets.littleEndian(UInt16.self, at: last + 8) == 16, octets[last + 12] == 2, last % 512 < 480 else {
+                continue
+            }
+            octets.setLittleEndian(length + 8, at: header + 4)
+            octets[header + 12] = 1
+            octets.setLittleEndian(UInt16(24), at: last + 8)
+            octets[last + 12] = 3
+            octets.setLittleEndian(octets.littleEndian(UInt64.self, at: block + 16), at: last + 16)
+            changed += 1
+        }
+        #expect(changed > 0)
+        let device = ScratchDevice(octets, allowed: partition.blocks)
+        let hostile = try Volume.open(device, partition: partition)
+        var circles = 0
+        for name in ["some file with a long name 10x", "some file with a long name 99x", "zz"] {
+            let error = #expect(throws: VolumeError.self) { try hostile.readFile(path: name) }
+            circles += error?.description.contains("circles") == true ? 1 : 0
+            try? hostile.writeFile(path: name, data: [1])
+            try? hostile.deleteFile(path: name)
+        }
+        #expect(circles > 0)
+        try? hostile.close()
+        #expect(!device.hasStrayWrites)
+    }
+
     /// Boot sectors of noise behind NTFS's name, and any cut of the device.
     @Test func noiseForABootSector() throws {
         for seed in 1...300 {

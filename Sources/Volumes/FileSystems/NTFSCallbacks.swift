@@ -6,6 +6,11 @@ final class NTFSCallbacks {
     let window: DeviceWindow
     private let sink: @Sendable (VolumeLogEntry) -> Void
     private var messages: [String] = []
+    /// How many more times the call under way may read. A damaged index leads in circles, and the library follows it.
+    private var readsLeft = 0
+    private var isExhausted = false
+    /// More than any call needs beside a file's contents: the bitmap of 32 TiB, counted eight kibibytes at a time.
+    private static let readLimit = 1 << 18
 
     init(window: DeviceWindow, log: @escaping @Sendable (VolumeLogEntry) -> Void) {
         self.window = window
@@ -20,6 +25,11 @@ final class NTFSCallbacks {
 
     func read(_ buffer: UnsafeMutableRawPointer?, count: Int64, offset: Int64) -> Int64 {
         guard let range = clamp(count: count, offset: offset) else { return Int64(-EINVAL) }
+        guard readsLeft > 0 else {
+            isExhausted = true
+            return Int64(-EIO)
+        }
+        readsLeft -= 1
         do {
             try window.read(at: UInt64(offset), into: UnsafeMutableRawBufferPointer(start: buffer, count: range))
             return Int64(range)
@@ -59,8 +69,11 @@ final class NTFSCallbacks {
         sink(VolumeLogEntry(isFailure: false, message: message))
     }
 
-    func forgetMessages() {
+    /// Forgets what the call before left. The next one reads or writes so many octets of a file, piece by piece at worst.
+    func begin(transferring octets: Int) {
         messages = []
+        readsLeft = Self.readLimit + octets / 512
+        isExhausted = false
     }
 
     /// The part of a request that lies inside the window; a hostile volume points anywhere.
@@ -87,6 +100,7 @@ final class NTFSCallbacks {
         case CNTFS_HIBERNATED.rawValue: return .hibernated
         case CNTFS_UNCLEAN_LOG.rawValue: return .uncleanLog
         default:
+            if isExhausted { return .corrupt(detail: "its structures lead in circles") }
             let code = status > 0 ? String(cString: strerror(status)) : "inconsistent structures"
             return .corrupt(detail: messages.isEmpty ? code : messages.joined(separator: "; "))
         }

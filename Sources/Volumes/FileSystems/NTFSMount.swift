@@ -33,7 +33,7 @@ final class NTFSMount: MountedFileSystem {
             flush: { NTFSCallbacks.from($0).flush() },
             log: { NTFSCallbacks.from($0).log(isFailure: $1, $2) })
         var status: Int32 = 0
-        context.forgetMessages()
+        context.begin(transferring: 0)
         let handle = withExtendedLifetime(context) { cntfs_open(&description, &status) }
         if let handle { return handle }
         if let cause = window.failure { throw .device(cause) }
@@ -113,7 +113,7 @@ final class NTFSMount: MountedFileSystem {
     }
 
     func write(_ path: VolumePath, _ data: [UInt8]) throws(VolumeError) {
-        try perform(path: path.description) {
+        try perform(path: path.description, transferring: data.count) {
             data.withUnsafeBufferPointer {
                 cntfs_write_file(handle, path.units, path.units.count, $0.baseAddress, Int64($0.count))
             }
@@ -144,7 +144,7 @@ final class NTFSMount: MountedFileSystem {
         let size = UInt64(max(0, cntfs_file_size(file)))
         try body(size) { (offset, count) throws(VolumeError) in
             var chunk = [UInt8](repeating: 0, count: count)
-            try self.perform(path: path.description) {
+            try self.perform(path: path.description, transferring: count) {
                 chunk.withUnsafeMutableBufferPointer {
                     cntfs_read_file(file, Int64(offset), $0.baseAddress, Int64($0.count))
                 }
@@ -154,9 +154,9 @@ final class NTFSMount: MountedFileSystem {
     }
 
     /// Calls the library; what the device said goes before what errno says, and before an apparent success.
-    private func perform(path: String, _ call: () -> Int32) throws(VolumeError) {
+    private func perform(path: String, transferring octets: Int = 0, _ call: () -> Int32) throws(VolumeError) {
         window.clearFailure()
-        device.forgetMessages()
+        device.begin(transferring: octets)
         let status = withExtendedLifetime(device) { call() }
         if let cause = window.failure { throw (cause as? VolumeError) ?? .device(cause) }
         if window.isDetached { throw .offline }
