@@ -26,9 +26,15 @@ extension [UInt8] {
         replaceSubrange(offset..<offset + octets.count, with: octets)
     }
 
-    /// Whether every octet is zero.
+    /// Whether every octet is zero; in words, as what is looked at may be large.
     var isZero: Bool {
-        allSatisfy { $0 == 0 }
+        withUnsafeBytes { octets in
+            let words = octets.count / 8
+            for index in 0..<words where octets.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self) != 0 {
+                return false
+            }
+            return octets[(8 * words)...].allSatisfy { $0 == 0 }
+        }
     }
 }
 
