@@ -25,7 +25,7 @@ extension NodeDisk {
                     for partition in table.partitions {
                         volumes.append(
                             try Volume.open(disk, partition: partition) { entry in
-                                logger.debug("ntfs-3g: \(entry)", metadata: ["partition": "\(partition.number)"])
+                                logger.debug("volume: \(entry)", metadata: ["partition": "\(partition.number)"])
                             })
                     }
                 } catch {
@@ -37,7 +37,7 @@ extension NodeDisk {
             }
             for problem in fresh.table.problems { logger.warning("partition table: \(problem)") }
             for volume in fresh.volumes {
-                guard let failure = volume.mountFailure, volume.fileSystem == .ntfs else { continue }
+                guard let failure = volume.mountFailure, volume.fileSystem?.isServed == true else { continue }
                 logger.warning("partition \(volume.partition.number) cannot be mounted: \(failure)")
             }
             guard mounting != nil, mounting == tenure else {
