@@ -25,11 +25,15 @@ def transport(request):
     return getattr(request, "param", "emulated")
 
 
+#: Most arbitrations of the tests are refused, which takes as long as a challenge: 7 s without this.
+QUICK = {"CLUSPREPD_DEFENSE_INTERVAL": "1", "CLUSPREPD_CHALLENGE_TIME": "2.5"}
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory, transport):
     """Two nodes and two disks (one GPT, one MBR) for one file of tests. Nothing but its folder may be left at the end."""
     folder = tmp_path_factory.mktemp("lab") / "shared"
-    running = Lab(folder, iscsi=transport == "iscsi")
+    running = Lab(folder, iscsi=transport == "iscsi", **QUICK)
     yield running
     code = running.stop()
     assert code == 0, f"clusprep lab ended with {code} on SIGTERM"
@@ -129,8 +133,6 @@ def daemons(tmp_path):
 
     yield make
     for result in made:
-        for index in list(result.running):
-            if result.daemons[index].process.poll() is None:
-                result.kill(index)
+        result.kill_all()
         if result.target:
             result.target.kill()

@@ -49,8 +49,8 @@ def alive(pid: int) -> bool:
         return False
 
 
-def with_flag(arguments: list[str], flag: str, value: str) -> list[str]:
-    """The command line with this flag set to this value, wherever and however it was set before."""
+def with_flag(arguments: list[str], flag: str, value: str | list[str]) -> list[str]:
+    """The command line with this flag set to this value, or to each of these, wherever and however it was set before."""
     kept, skip = [], False
     for argument in arguments:
         if skip:
@@ -59,7 +59,9 @@ def with_flag(arguments: list[str], flag: str, value: str) -> list[str]:
             skip = True
         elif not argument.startswith(flag + "="):
             kept.append(argument)
-    return [*kept, flag, value]
+    for item in [value] if isinstance(value, str) else value:
+        kept += [flag, item]
+    return kept
 
 
 class Daemon:
@@ -74,7 +76,7 @@ class Daemon:
         self.environment = {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
         self.process: subprocess.Popen | None = None
 
-    def start(self, node: dict, log: Path, **settings: str):
+    def start(self, node: dict, log: Path, **settings: str | list[str]):
         """Starts the daemon with these settings (by their flags' names) and waits until its endpoint mapper answers."""
         arguments = [os.fsdecode(argument) for argument in self.arguments]
         for name, value in {"endpoint_mapper_port": str(node["endpointMapperPort"]), **settings}.items():
@@ -114,9 +116,9 @@ class Daemon:
 
 
 class Lab:
-    """`clusprep lab`: the nodes, the disks and the user it made."""
+    """`clusprep lab`: the nodes, the disks and the user it made. The variables are the daemons' settings."""
 
-    def __init__(self, folder: Path, nodes: int = 2, disks: int = 2, iscsi: bool = False):
+    def __init__(self, folder: Path, nodes: int = 2, disks: int = 2, iscsi: bool = False, **variables: str):
         self.folder = folder
         self.log = folder.with_name(folder.name + ".log")
         command = [binaries() / "clusprep", "lab", "--dir", folder, "--nodes", nodes, "--disks", disks, "--json"]
@@ -125,7 +127,8 @@ class Lab:
             command.append("--iscsi")
         with self.log.open("ab") as errors:
             self.process = subprocess.Popen(
-                [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+                [str(word) for word in command], env={**os.environ, **variables},
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
             )
         try:
             self.description = json.loads(self._first_line())
@@ -200,6 +203,11 @@ class Daemons:
         self.daemons[index].kill()
         self.running.discard(index)
 
+    def kill_all(self):
+        """What a loss of power does to a site's nodes."""
+        for index in list(self.running):
+            self.kill(index)
+
     def stop(self):
         codes = {index: self.daemons[index].stop() for index in sorted(self.running)}
         self.running.clear()
@@ -245,6 +253,16 @@ class Target:
     def restart(self):
         self.kill()
         self.start()
+
+    def require(self, user: str, password: str):
+        """From now on, initiators have to prove that they know the password (CHAP)."""
+        assert self._administer("new", "account", "--user", user, "--password", password) == 0
+        for number in range(1, len(self.disks) + 1):
+            assert self._administer("bind", "account", "--tid", str(number), "--user", user) == 0
+
+    def take_away(self, number: int):
+        """Removes the unit of the disk with this number, counted from one, under its users' feet."""
+        assert self._administer("delete", "logicalunit", "--tid", str(number), "--lun", "1") == 0
 
     def _administer(self, operation: str, mode: str, *arguments: str) -> int:
         return subprocess.run(
