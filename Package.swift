@@ -17,7 +17,6 @@ let package = Package(
         .executable(name: "clusprep-smb-probe", targets: ["clusprep-smb-probe"]),
         .executable(name: "idlc", targets: ["idlc"]),
         .library(name: "ClusPrepClient", targets: ["ClusPrepClient"]),
-        .library(name: "ClusPrepStorage", targets: ["Reservations", "Volumes"]),
         .library(
             name: "ClusPrepProtocols", targets: ["NDR", "DCERPC", "DCOM", "Security", "ClusterProtocols", "ErrorCodes"]),
     ],
