@@ -58,6 +58,34 @@ struct ExtFaultTests {
         #expect(try bench.complaint() == nil)
     }
 
+    /// What the library has in memory and what the disk has never part company: the volume is as it was, or offline.
+    @Test func aReadThatFailsOnceLeavesNothingHalf() throws {
+        for reads in 0..<200 {
+            let bench = try ExtWorkbench()
+            let device = FaultyDevice(bench.device)
+            let volume = try Volume.open(device, partition: bench.partition)
+            try volume.writeFile(path: "f", data: noise(10_000))
+            device.plan.withLock {
+                $0.reads = reads
+                $0.failsOnce = true
+            }
+            try? volume.writeFile(path: "g", data: noise(30_000))
+            let hasFailed = device.plan.withLock { plan in
+                plan.reads = nil
+                return plan.hasFailed
+            }
+            do throws(VolumeError) {
+                try volume.writeFile(path: "h", data: noise(30_000))
+            } catch {
+                guard case .offline = error else { throw error }
+            }
+            try volume.close()
+            #expect(try bench.complaint() == nil, "read \(reads)")
+            if !hasFailed { return }
+        }
+        Issue.record("an operation takes fewer reads")
+    }
+
     @Test func aFailedFlushIsTold() throws {
         for flushes in 0..<3 {
             let bench = try ExtWorkbench()

@@ -175,6 +175,8 @@ final class FaultyDevice: BlockDevice {
         /// How many more reads succeed; nil for all.
         var reads: Int?
         var flushes: Int?
+        /// Whether only one request fails, and those behind it succeed.
+        var failsOnce = false
         var failure: any Error = DeviceFailure(name: "planned")
         var counted = 0
         /// Whether anything was made to fail.
@@ -217,6 +219,7 @@ final class FaultyDevice: BlockDevice {
         guard let left = plan[keyPath: budget] else { return }
         if left == 0 {
             plan.hasFailed = true
+            if plan.failsOnce { plan[keyPath: budget] = nil }
             throw plan.failure
         }
         plan[keyPath: budget] = left - 1

@@ -190,6 +190,8 @@ final class ExtMount: MountedFileSystem {
             try put(next, at: ExtSuperblock.offset)
             try window.flush()
         } catch {
+            // What the library has in memory is ahead of the disk; only mounting afresh brings the two together.
+            window.detach()
             throw (error as? VolumeError) ?? .device(error)
         }
         if window.isDetached { throw .offline }
