@@ -33,17 +33,25 @@ static errcode_t set_times(ext2_filsys fs, ext2_ino_t number, bool is_new) {
     return code;
 }
 
+/// A name as the library wants it: with a terminator.
+struct entry_name {
+    char text[EXT2_NAME_LEN + 1];
+};
+
+static int make_name(struct entry_name *name, const char *text, size_t length) {
+    if (length > EXT2_NAME_LEN) return ENAMETOOLONG;
+    memcpy(name->text, text, length);
+    name->text[length] = 0;
+    return CEXT_OK;
+}
+
 /// Enters a name, in a new block of the folder if need be.
 static errcode_t enter_name(
-    ext2_filsys fs, ext2_ino_t folder, const char *name, size_t length, ext2_ino_t number, int type) {
-    char terminated[EXT2_NAME_LEN + 1];
-    if (length > EXT2_NAME_LEN) return ENAMETOOLONG;
-    memcpy(terminated, name, length);
-    terminated[length] = 0;
-    errcode_t code = ext2fs_link(fs, folder, terminated, number, type);
+    ext2_filsys fs, ext2_ino_t folder, const struct entry_name *name, ext2_ino_t number, int type) {
+    errcode_t code = ext2fs_link(fs, folder, name->text, number, type);
     if (code == EXT2_ET_DIR_NO_SPACE) {
         code = ext2fs_expand_dir(fs, folder);
-        if (code == 0) code = ext2fs_link(fs, folder, terminated, number, type);
+        if (code == 0) code = ext2fs_link(fs, folder, name->text, number, type);
     }
     if (code == 0) code = set_times(fs, folder, false);
     return code;
@@ -59,6 +67,9 @@ static errcode_t create_file(
     cext_volume *volume, ext2_ino_t folder, const char *name, size_t length, ext2_ino_t *number,
     struct ext2_inode *inode) {
     ext2_filsys fs = volume->fs;
+    struct entry_name entry;
+    int status = make_name(&entry, name, length);
+    if (status != CEXT_OK) return status;
     errcode_t code = ext2fs_new_inode(fs, folder, LINUX_S_IFREG | 0644, NULL, number);
     if (code != 0) return code;
     volume->changed = true;
@@ -75,7 +86,7 @@ static errcode_t create_file(
     code = ext2fs_write_new_inode(fs, *number, inode);
     if (code != 0) return code;
     count_inode(volume, *number, +1, 0);
-    return enter_name(fs, folder, name, length, *number, EXT2_FT_REG_FILE);
+    return enter_name(fs, folder, &entry, *number, EXT2_FT_REG_FILE);
 }
 
 /// Blocks that were reserved and never written read as zeros until their extents say otherwise.
@@ -253,12 +264,11 @@ int cext_delete_file(cext_volume *volume, const char *path, size_t path_length) 
     if (status == CEXT_OK) status = check_writable(small);
     if (status == CEXT_OK) status = cext_prepare(volume);
     if (status != CEXT_OK) return status;
-    char terminated[EXT2_NAME_LEN + 1];
-    if (length > EXT2_NAME_LEN) return ENAMETOOLONG;
-    memcpy(terminated, name, length);
-    terminated[length] = 0;
+    struct entry_name entry;
+    status = make_name(&entry, name, length);
+    if (status != CEXT_OK) return status;
     volume->changed = true;
-    errcode_t code = ext2fs_unlink(fs, folder, terminated, number, 0);
+    errcode_t code = ext2fs_unlink(fs, folder, entry.text, number, 0);
     if (code == 0) code = set_times(fs, folder, false);
     if (code == 0 && small->i_links_count > 1) {
         small->i_links_count--;
@@ -282,16 +292,15 @@ int cext_create_folder(cext_volume *volume, const char *path, size_t path_length
     if (status != ENOENT) return status == CEXT_OK ? EEXIST : status;
     status = cext_prepare(volume);
     if (status != CEXT_OK) return status;
-    char terminated[EXT2_NAME_LEN + 1];
-    if (length > EXT2_NAME_LEN) return ENAMETOOLONG;
-    memcpy(terminated, name, length);
-    terminated[length] = 0;
+    struct entry_name entry;
+    status = make_name(&entry, name, length);
+    if (status != CEXT_OK) return status;
     volume->changed = true;
     errcode_t code = ext2fs_new_inode(fs, folder, LINUX_S_IFDIR | 0755, NULL, &number);
-    if (code == 0) code = ext2fs_mkdir(fs, folder, number, terminated);
+    if (code == 0) code = ext2fs_mkdir(fs, folder, number, entry.text);
     if (code == EXT2_ET_DIR_NO_SPACE) {
         code = ext2fs_expand_dir(fs, folder);
-        if (code == 0) code = ext2fs_mkdir(fs, folder, number, terminated);
+        if (code == 0) code = ext2fs_mkdir(fs, folder, number, entry.text);
     }
     if (code == 0) {
         volume->touched[ext2fs_group_of_ino(fs, number)] = 1;
