@@ -53,7 +53,7 @@ public final class RPCClient: Sendable {
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
     ) async throws(RPCClientError) -> RPCClient {
         do {
-            let channel = try await ClientBootstrap(group: eventLoopGroup)
+            let (channel, connection) = try await ClientBootstrap(group: eventLoopGroup)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .connectTimeout(TimeAmount(limits.connectTime))
                 .channelInitializer { channel in
@@ -65,12 +65,12 @@ public final class RPCClient: Sendable {
                     }
                 }
                 .connect(host: host, port: Int(port))
+                // Before the event loop learns anything else: a server that hangs up takes the handlers out.
+                .flatMapThrowing { channel in
+                    let connection = try channel.pipeline.syncOperations.handler(type: ClientConnection.self)
+                    return (channel, NIOLoopBound(connection, eventLoop: channel.eventLoop))
+                }
                 .get()
-            let connection = try await channel.eventLoop.submit {
-                NIOLoopBound(
-                    try channel.pipeline.syncOperations.handler(type: ClientConnection.self),
-                    eventLoop: channel.eventLoop)
-            }.get()
             return RPCClient(channel: channel, connection: connection)
         } catch let error as NIOConnectionError {
             // One line: the last address that was tried says enough.
