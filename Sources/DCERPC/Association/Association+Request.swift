@@ -13,6 +13,8 @@ struct PartialRequest: Sendable {
     /// Nil if the call was refused already: its further fragments are verified and dropped.
     let context: Association.PresentationContext?
     var stub: [UInt8]
+    /// Nil while the stub is no longer than any may be.
+    var place: LongRequestPlace?
 }
 
 extension Association {
@@ -70,9 +72,18 @@ extension Association {
             return fail(
                 header.callID, contextID: fields.contextID, .accessDenied, .limitExceeded("a request's length"))
         }
-        let partial = PartialRequest(
+        var place: LongRequestPlace?
+        let announced = isLast ? stub.count : max(stub.count, Int(fields.allocationHint))
+        if announced > limits.maximumRequest, security.context != nil {
+            place = environment.placeForLongRequest()
+            guard place != nil else { return refuseRequest(header, fields, security: security.context, .serverTooBusy) }
+        }
+        var partial = PartialRequest(
             callID: header.callID, contextID: fields.contextID, opnum: fields.opnum, object: fields.object,
-            representation: header.representation, security: security.context, context: context, stub: Array(pdu[stub]))
+            representation: header.representation, security: security.context, context: context, stub: [], place: place)
+        // Growing by doubling, it would take twice what it is.
+        if place != nil { partial.stub.reserveCapacity(announced) }
+        partial.stub.append(contentsOf: pdu[stub])
         if isLast { dispatch(partial) } else { partialRequest = partial }
     }
 
@@ -119,8 +130,22 @@ extension Association {
             return fail(
                 partial.callID, contextID: partial.contextID, .accessDenied, .limitExceeded("a request's length"))
         }
+        if partial.place == nil, partial.stub.count + stub.count > limits.maximumRequest {
+            // Its first fragment did not say so.
+            partial.place = environment.placeForLongRequest()
+            guard partial.place != nil else { return abandon(partial, isLast: isLast) }
+        }
         partial.stub.append(contentsOf: pdu[stub])
         if isLast { dispatch(partial) } else { partialRequest = partial }
+    }
+
+    /// Refuses a call of which fragments have been taken; its further ones are dropped.
+    private mutating func abandon(_ partial: PartialRequest, isLast: Bool) {
+        sendFault(callID: partial.callID, contextID: partial.contextID, .serverTooBusy, didNotExecute: true)
+        guard !isLast else { return }
+        partialRequest = PartialRequest(
+            callID: partial.callID, contextID: partial.contextID, opnum: partial.opnum, object: nil,
+            representation: partial.representation, security: partial.security, context: nil, stub: [])
     }
 
     private mutating func failMixed(_ partial: PartialRequest) {
@@ -218,6 +243,6 @@ extension Association {
                     representation: request.representation, stub: request.stub, paddingAllowance: paddingAllowance,
                     identity: request.security?.context.identity,
                     authenticationLevel: request.security?.level ?? .none,
-                    authenticationType: request.security?.type ?? .none)))
+                    authenticationType: request.security?.type ?? .none, place: request.place)))
     }
 }

@@ -91,6 +91,8 @@ public struct Association: Sendable {
     public var isBound: Bool { state == .bound || state == .draining }
     /// Whether somebody has proved who he is on this connection.
     public var isAuthenticated: Bool { securityContexts.hasEstablished }
+    /// Whether a request is arriving that holds one of the server's places for long ones.
+    public var isReceivingLongRequest: Bool { partialRequest?.place != nil }
     /// Whether calls await their answers.
     public var hasCalls: Bool { !calls.isEmpty }
 

@@ -63,6 +63,8 @@ public struct IncomingCall: Sendable, Equatable {
     public let authenticationLevel: AuthenticationLevel
     /// The provider.
     public let authenticationType: AuthenticationType
+    /// What allows the stub to be long, to be held until the call's work is done; nil for all others.
+    public var place: LongRequestPlace?
 }
 
 /// What an ``Association`` asks of the endpoint it belongs to. The answers come at once and without I/O.
@@ -75,6 +77,8 @@ public protocol AssociationEnvironment: Sendable {
     /// Joins an existing association group, or makes one if `id` is zero; nil if there is no such group for this client
     /// ([MS-RPCE] 3.3.1.5.7).
     func joinGroup(_ id: UInt32) -> UInt32?
+    /// A place for a request that is longer than ``AssociationLimits/maximumRequest``, or nil while there is none.
+    func placeForLongRequest() -> LongRequestPlace?
 }
 
 /// What became of a token.

@@ -9,6 +9,10 @@ public struct AssociationLimits: Sendable, Hashable {
     public var maximumBind: Int
     /// The largest stub of a request, all its fragments together ([MS-RPCE] 3.3.3.5.4: 4 MiB).
     public var maximumRequest: Int
+    /// The same for an administrator whose messages are signed ([MS-RPCE] note 124 lets a higher protocol lift the limit):
+    /// CprepDiskWriteFileData writes a file in one call ([MS-CSVP] 3.2.4.9), and 64 MiB with its name fit. Beyond
+    /// ``maximumRequest`` a request needs a ``LongRequestPlace`` besides.
+    public var maximumAdministratorRequest: Int
     /// The same for a caller who has not authenticated itself: strangers may ask the endpoint mapper and the resolver, whose
     /// requests are short, but not make every connection hold megabytes.
     public var maximumUnauthenticatedRequest: Int
@@ -22,7 +26,7 @@ public struct AssociationLimits: Sendable, Hashable {
     public var maximumCalls: Int
     /// The octets of the stubs of one connection's calls in flight. When the calls have as many or more, the connection is not
     /// read from until one of them has ended: the client's sends wait, and nothing is refused. So a connection keeps less than
-    /// this and one ``maximumRequest`` besides, the request that is still arriving not counted; what the stubs are decoded to
+    /// this and one request besides, the request that is still arriving not counted; what the stubs are decoded to
     /// takes about as much again.
     public var maximumCallOctets: Int
 
@@ -32,13 +36,14 @@ public struct AssociationLimits: Sendable, Hashable {
     /// Makes limits; what is not named has its default.
     public init(
         maximumFragment: Int = 5840, maximumBind: Int = 0xFFFF, maximumRequest: Int = 4 << 20,
-        maximumUnauthenticatedRequest: Int = 64 << 10, maximumPresentationContexts: Int = 1024,
-        maximumSecurityContexts: Int = 256, maximumCalls: Int = 256,
+        maximumAdministratorRequest: Int = 65 << 20, maximumUnauthenticatedRequest: Int = 64 << 10,
+        maximumPresentationContexts: Int = 1024, maximumSecurityContexts: Int = 256, maximumCalls: Int = 256,
         maximumCallOctets: Int = 16 << 20
     ) {
         self.maximumFragment = min(max(maximumFragment, Self.minimumFragment), 0xFFF8) & ~7
         self.maximumBind = maximumBind
         self.maximumRequest = maximumRequest
+        self.maximumAdministratorRequest = max(maximumAdministratorRequest, maximumRequest)
         self.maximumUnauthenticatedRequest = min(maximumUnauthenticatedRequest, maximumRequest)
         self.maximumPresentationContexts = maximumPresentationContexts
         self.maximumSecurityContexts = maximumSecurityContexts
@@ -48,7 +53,9 @@ public struct AssociationLimits: Sendable, Hashable {
 
     /// The largest stub of a request under this protection.
     func maximumRequest(under security: MessageSecurity?) -> Int {
-        security == nil ? maximumUnauthenticatedRequest : maximumRequest
+        guard let security else { return maximumUnauthenticatedRequest }
+        let isTrusted = security.protects && security.context.identity.isAdministrator
+        return isTrusted ? maximumAdministratorRequest : maximumRequest
     }
 
     /// The fragment size that both sides can live with, in both directions, as Windows chooses it: the least of all, a

@@ -14,6 +14,7 @@ final class Endpoint: Sendable {
     let groups = AssociationGroups()
     let statistics = EndpointStatistics()
     let budget: CallBudget
+    let longRequests: LongRequestPlaces
     let logger: Logger
 
     private let services: Mutex<[SyntaxIdentifier: any RPCService]>
@@ -22,9 +23,11 @@ final class Endpoint: Sendable {
     private static let nextAssociation = Atomic<UInt64>(1)
 
     init(
-        index: Int, configuration: RPCEndpoint, server: RPCServerConfiguration, budget: CallBudget, logger: Logger
+        index: Int, configuration: RPCEndpoint, server: RPCServerConfiguration, budget: CallBudget,
+        longRequests: LongRequestPlaces, logger: Logger
     ) {
         self.index = index
+        self.longRequests = longRequests
         self.budget = budget
         self.configuration = configuration
         limits = server.limits
@@ -119,6 +122,8 @@ struct ConnectionEnvironment: AssociationEnvironment {
     func supports(_ type: AuthenticationType) -> Bool { endpoint.providers[type] != nil }
 
     func joinGroup(_ id: UInt32) -> UInt32? { endpoint.groups.join(id, client: client) }
+
+    func placeForLongRequest() -> LongRequestPlace? { endpoint.longRequests.take() }
 }
 
 /// The counts of all connections of an endpoint, those that are closed included.

@@ -36,8 +36,11 @@ public final class RPCServer: Sendable {
         self.eventLoopGroup = eventLoopGroup
         self.logger = logger
         let budget = CallBudget(configuration.limits.maximumCallOctets)
+        let longRequests = LongRequestPlaces(configuration.limits.maximumLongRequests)
         endpoints = configuration.endpoints.enumerated().map {
-            Endpoint(index: $0, configuration: $1, server: configuration, budget: budget, logger: logger)
+            Endpoint(
+                index: $0, configuration: $1, server: configuration, budget: budget, longRequests: longRequests,
+                logger: logger)
         }
         executors = Dictionary(
             eventLoopGroup.makeIterator().map { (ObjectIdentifier($0), EventLoopTaskExecutor($0)) }

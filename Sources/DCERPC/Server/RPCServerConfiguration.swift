@@ -30,6 +30,11 @@ public struct RPCServerLimits: Sendable, Hashable {
     /// The octets of the stubs of all calls in flight on all endpoints. When there are as many or more, no connection is read
     /// from until some calls have ended. See ``AssociationLimits/maximumCallOctets`` for what is not counted.
     public var maximumCallOctets: Int
+    /// The requests longer than ``AssociationLimits/maximumRequest`` that may be arriving or in flight on all endpoints; one
+    /// more is answered with ``RPCFault/serverTooBusy``, and the client may send it again later.
+    public var maximumLongRequests: Int
+    /// How long the client of such a request may be silent in the middle of it before its connection is closed.
+    public var longRequestSilence: Duration
     /// How long a connection may stay without authenticating itself while it is silent; one that has never been bound may
     /// not stay longer than this at all.
     public var unauthenticatedTime: Duration
@@ -38,6 +43,7 @@ public struct RPCServerLimits: Sendable, Hashable {
     public init(
         association: AssociationLimits = AssociationLimits(), maximumConnections: Int = 1024,
         maximumUnauthenticatedConnections: Int? = nil, maximumCallOctets: Int = 256 << 20,
+        maximumLongRequests: Int = 4, longRequestSilence: Duration = .seconds(30),
         unauthenticatedTime: Duration = .seconds(60)
     ) {
         self.association = association
@@ -45,6 +51,8 @@ public struct RPCServerLimits: Sendable, Hashable {
         self.maximumUnauthenticatedConnections = max(
             1, maximumUnauthenticatedConnections ?? (self.maximumConnections - self.maximumConnections / 4))
         self.maximumCallOctets = maximumCallOctets
+        self.maximumLongRequests = maximumLongRequests
+        self.longRequestSilence = longRequestSilence
         self.unauthenticatedTime = unauthenticatedTime
     }
 }

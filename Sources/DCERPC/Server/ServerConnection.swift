@@ -35,6 +35,7 @@ final class ServerConnection: ChannelDuplexHandler {
     private var isReadHeld = false
     private var isFlushHeld = false
     private var isClosing = false
+    private var isLongRequestWatched = false
     private var lastActivity = NIODeadline.now()
 
     init(endpoint: Endpoint, executor: EventLoopTaskExecutor, channel: any Channel) {
@@ -109,6 +110,23 @@ final class ServerConnection: ChannelDuplexHandler {
         }
     }
 
+    /// Closes the connection if a long request stops coming: its place is one of few.
+    private func watchLongRequest(_ context: ChannelHandlerContext) {
+        guard association.isReceivingLongRequest, !isLongRequestWatched else { return }
+        isLongRequestWatched = true
+        let allowed = TimeAmount(endpoint.limits.longRequestSilence)
+        context.eventLoop.assumeIsolated().scheduleTask(deadline: lastActivity + allowed) { [weak self] in
+            guard let self, let active else { return }
+            isLongRequestWatched = false
+            guard association.isReceivingLongRequest else { return }
+            // What we do not read is no silence of the client's.
+            if isReadHeld || association.isPaused { lastActivity = .now() }
+            guard lastActivity + allowed <= .now() else { return watchLongRequest(active.context) }
+            logger.notice("closed: the rest of a long request did not come")
+            active.context.close(promise: nil)
+        }
+    }
+
     // MARK: Octets
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -119,6 +137,7 @@ final class ServerConnection: ChannelDuplexHandler {
         guard let octets = buffer.readBytes(length: buffer.readableBytes) else { return }
         holdIfNeeded(context)
         perform(association.receive(octets))
+        watchLongRequest(context)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -237,7 +256,8 @@ final class ServerConnection: ChannelDuplexHandler {
         serials[call.callID] = serial
         running[serial] = Task(executorPreference: executor) { [logger] in
             let outcome = await CallRunner.run(call, by: service, context: context, logger: logger)
-            // Whatever has become of the connection.
+            // Whatever has become of the connection; and before the client hears, who may have the next one ready.
+            call.place?.release()
             budget.giveBack(octets)
             eventLoop.runSoon { connection.value.finish(call.callID, serial, outcome) }
         }

@@ -139,9 +139,9 @@ extension Association {
     /// As ``bound``, with a security context made by one token.
     static func secured(
         _ context: TestSecurityContext = TestSecurityContext(), level: UInt8 = 6, flags: PDUFlags = .whole,
-        limits: AssociationLimits = AssociationLimits()
+        limits: AssociationLimits = AssociationLimits(), environment: TestEnvironment = TestEnvironment()
     ) -> Association {
-        var association = make(limits: limits)
+        var association = make(environment, limits: limits)
         _ = association.receive(Client.bind(flags: flags, token: Client.token(level: level)))
         _ = association.authenticated(1, result: .step(.complete(reply: nil, context: context)))
         precondition(association.isAuthenticated)

@@ -18,6 +18,7 @@ struct TestEnvironment: AssociationEnvironment {
     var providers: Set<AuthenticationType> = [.ntlm, .spnego]
     var groups = AssociationGroups()
     var client = "192.0.2.1"
+    var longRequests = LongRequestPlaces(4)
 
     func interface(serving syntax: SyntaxIdentifier) -> SyntaxIdentifier? {
         interfaces.first { $0.uuid == syntax.uuid && $0.major == syntax.major && $0.minor >= syntax.minor }
@@ -26,6 +27,8 @@ struct TestEnvironment: AssociationEnvironment {
     func supports(_ type: AuthenticationType) -> Bool { providers.contains(type) }
 
     func joinGroup(_ id: UInt32) -> UInt32? { groups.join(id, client: client) }
+
+    func placeForLongRequest() -> LongRequestPlace? { longRequests.take() }
 }
 
 /// A security context whose work can be checked by eye: it seals by XOR with a key, numbers messages in each direction, and its
@@ -36,12 +39,14 @@ final class TestSecurityContext: SecurityContext {
         var received: UInt32 = 0
     }
 
-    let identity = ClientIdentity(domain: "DOMAIN", user: "user", sid: "S-1-5-21-1-2-3-1000", isAdministrator: true)
+    let identity: ClientIdentity
     let key: UInt8
     let highestLevel: AuthenticationLevel
     private let numbers = Mutex(Numbers())
 
-    init(key: UInt8 = 0x5A, highestLevel: AuthenticationLevel = .packetPrivacy) {
+    init(key: UInt8 = 0x5A, highestLevel: AuthenticationLevel = .packetPrivacy, isAdministrator: Bool = true) {
+        identity = ClientIdentity(
+            domain: "DOMAIN", user: "user", sid: "S-1-5-21-1-2-3-1000", isAdministrator: isAdministrator)
         self.key = key
         self.highestLevel = highestLevel
     }
