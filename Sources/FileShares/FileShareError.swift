@@ -10,6 +10,8 @@ public enum FileShareError: Error, Hashable, Sendable {
     case noAddress
     /// The Unix account that tests log on as does not exist.
     case noAccount(name: String)
+    /// The Unix account is root's, and the SMB server is one that serves others, too.
+    case accountIsRoot(name: String)
     /// Samba knows the account already, and not from us.
     case accountTaken(name: String)
     /// Another test has its shares on this node.
@@ -57,8 +59,8 @@ extension FileShareError {
     /// Whether it is about this host, so that whoever runs it should hear of it; the rest is the client's or another node's.
     public var concernsHost: Bool {
         switch self {
-        case .notInstalled, .notServed, .noAddress, .noAccount, .accountTaken, .commandFailed, .commandTimedOut,
-            .fileFailed:
+        case .notInstalled, .notServed, .noAddress, .noAccount, .accountIsRoot, .accountTaken, .commandFailed,
+            .commandTimedOut, .fileFailed:
             true
         case .busy, .stopped, .badTest, .badPaths, .notReached: false
         }
@@ -79,6 +81,9 @@ extension FileShareError: CustomStringConvertible {
         case .noAccount(let name):
             "there is no account \(name) for tests of shares: useradd --system --no-create-home --shell "
                 + "/usr/sbin/nologin \(name), or name another with shareUser"
+        case .accountIsRoot(let name):
+            "tests of shares do not log on as root to an SMB server that serves others, and \(name) is root: name another "
+                + "account with shareUser, or a configuration for tests alone with sambaConfiguration"
         case .accountTaken(let name):
             "Samba has an account \(name) that is not from a test: remove it with pdbedit -x \(name), or name "
                 + "another with shareUser"
@@ -120,6 +125,7 @@ extension FileShareError: HRESULTConvertible {
         case .notInstalled: .serviceDoesNotExist
         case .notServed, .noAddress: .serviceNotActive
         case .noAccount: .noSuchUser
+        case .accountIsRoot: .accessDenied
         case .accountTaken: .userExists
         case .busy: .busy
         case .stopped: .cancelled

@@ -245,13 +245,17 @@ public actor SambaFileShares: FileShareService {
             reason: silent.map(\.failure).max().map { "\($0)" } ?? "none asked")
     }
 
-    /// The account's number.
+    /// The account's number. Who knows the test knows the account's password while the test lasts, so the account has to be one
+    /// to which the host's SMB server gives nothing else.
     private func account() throws(FileShareError) -> uid_t {
         var buffer = [CChar](repeating: 0, count: 16 << 10)
         var record = passwd()
         var found: UnsafeMutablePointer<passwd>?
         guard getpwnam_r(configuration.user, &record, &buffer, buffer.count, &found) == 0, found != nil else {
             throw .noAccount(name: configuration.user)
+        }
+        guard record.pw_uid != 0 || configuration.sambaConfiguration != nil else {
+            throw .accountIsRoot(name: configuration.user)
         }
         return record.pw_uid
     }

@@ -3,7 +3,8 @@ import Foundation
 
 /// Sees whether an SMB server answers, without logging on.
 enum NegotiationProbe {
-    static func ask(_ request: ProbeRequest) -> ProbeReply {
+    static func ask(_ request: ProbeRequest) throws -> ProbeReply {
+        try Privileges.drop()
         let deadline = ContinuousClock.now + .milliseconds(request.timeout)
         guard let address = IPAddress(request.address) else {
             return ProbeReply(.unreachable, detail: "not an address")

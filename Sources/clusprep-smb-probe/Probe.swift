@@ -16,9 +16,9 @@ enum Probe {
             let request = try JSONDecoder().decode(ProbeRequest.self, from: input)
             let reply =
                 if let file = request.file {
-                    SMBFile.read(file, from: request)
+                    try SMBFile.read(file, from: request)
                 } else {
-                    NegotiationProbe.ask(request)
+                    try NegotiationProbe.ask(request)
                 }
             FileHandle.standardOutput.write(try JSONEncoder().encode(reply))
         } catch {

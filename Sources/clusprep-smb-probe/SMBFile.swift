@@ -4,7 +4,7 @@ import Foundation
 
 /// Reads a file of a share through libsmbclient.
 enum SMBFile {
-    static func read(_ file: ProbeRequest.File, from request: ProbeRequest) -> ProbeReply {
+    static func read(_ file: ProbeRequest.File, from request: ProbeRequest) throws -> ProbeReply {
         guard let context = smbc_new_context() else { return failure("smbc_new_context") }
         let logon = Unmanaged.passRetained(Logon(user: file.user, password: file.password))
         defer { logon.release() }
@@ -25,6 +25,8 @@ enum SMBFile {
         smbc_setOptionUseKerberos(context, 0)
         smbc_setTimeout(context, Int32(clamping: request.timeout))
         guard let context = smbc_init_context(context) else { return failure("smbc_init_context") }
+        // It has read its configuration, which is root's; nothing has been sent or received yet.
+        try Privileges.drop()
         smbc_setPort(context, request.port)
         smbc_set_context(context)
         guard let open = smbc_getFunctionOpen(context), let read = smbc_getFunctionRead(context) else {

@@ -36,7 +36,7 @@ private func paths(_ texts: String...) throws -> [SharePath] {
 }
 
 /// With a real smbd, and smbclient as the judge of what it shares.
-@Suite(.serialized, .enabled(if: SambaServer.isAvailable, "needs root and Samba"))
+@Suite(.serialized, .enabled(if: SambaServer.isAvailable, "run as root, and install samba and smbclient"))
 struct SambaFileSharesTests {
     @Test("A share is there for those who know the test, and gone with its last holder")
     func lifeOfAShare() async throws {
@@ -219,6 +219,13 @@ struct SambaFileSharesTests {
         await #expect(throws: FileShareError.noAccount(name: "no-such-account")) {
             try await noAccount.makeShare(try share(), for: .new())
         }
+        let root = try service(server) {
+            $0.user = "root"
+            $0.sambaConfiguration = nil
+        }
+        await #expect(throws: FileShareError.accountIsRoot(name: "root")) {
+            try await root.makeShare(try share(), for: .new())
+        }
         let two = try service(server) { $0.addresses = ["127.0.0.1", "127.0.0.7"].compactMap(IPAddress.init) }
         #expect(try await two.paths().map(\.description) == [#"\\127.0.0.1"#])
         await #expect(
@@ -261,6 +268,20 @@ struct ProberTests {
             #expect(found.isEmpty)
             #expect(silent.map(\.failure) == [.notSMB])
         }
+    }
+
+    @Test("Strangers are met as nobody, whoever the daemon is", .enabled(if: geteuid() == 0, "needs root"))
+    func privileges() async throws {
+        let server = try SilentServer()
+        let address = try #require(IPAddress("127.0.0.1"))
+        let prober = prober(port: server.port)
+        let negotiation = Task { try await prober.answering([address]) }
+        #expect(try await server.ownerOfNext() == 65534)
+        #expect(try await negotiation.value.found.isEmpty)
+        let share = try share()
+        let connection = Task { try await prober.connect(to: [SharePath(address)], share: share, user: "nobody") }
+        #expect(try await server.ownerOfNext() == 65534)
+        await #expect(throws: FileShareError.self) { try await connection.value }
     }
 
     @Test("A server that says nothing is given up")

@@ -148,6 +148,30 @@ final class SilentServer {
         }
     }
 
+    /// The user whose socket makes the next connection, which is closed then.
+    func ownerOfNext() async throws -> uid_t? {
+        let (descriptor, port) = (descriptor, port)
+        return try await withCheckedThrowingContinuation { continuation in
+            // Waiting for it blocks.
+            Thread.detachNewThread { continuation.resume(with: Result { try Self.ownerOfNext(descriptor, port) }) }
+        }
+    }
+
+    private static func ownerOfNext(_ descriptor: Int32, _ ownPort: UInt16) throws -> uid_t? {
+        var name = sockaddr_in()
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let connection = withUnsafeMutablePointer(to: &name) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { accept(descriptor, $0, &size) }
+        }
+        defer { close(connection) }
+        // A line has its number, both addresses with hexadecimal ports, state, queues, timer, retransmissions and the user.
+        func port(_ field: Substring) -> UInt16? { UInt16(field.suffix(4), radix: 16) }
+        let peerPort = UInt16(bigEndian: name.sin_port)
+        return try String(contentsOfFile: "/proc/self/net/tcp", encoding: .utf8).split(separator: "\n").dropFirst()
+            .map { $0.split(separator: " ") }.first { port($0[1]) == peerPort && port($0[2]) == ownPort }
+            .flatMap { uid_t($0[7]) }
+    }
+
     deinit { close(descriptor) }
 }
 
