@@ -30,8 +30,19 @@ struct Terminal: Sendable {
         FileHandle.standardOutput.write(Data((text + "\n").utf8))
     }
 
-    /// One line on standard error.
+    /// A message on standard error. What disks, targets and nodes say of themselves may be in it, and does not get to command the
+    /// terminal.
     static func complain(_ text: String) {
-        FileHandle.standardError.write(Data((text + "\n").utf8))
+        FileHandle.standardError.write(Data((printable(text) + "\n").utf8))
+    }
+
+    /// The text with question marks in the place of control characters but line feeds.
+    static func printable(_ text: String) -> String {
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            let isControl = scalar.properties.generalCategory == .control && scalar != "\n"
+            result.append(isControl ? "?" : scalar)
+        }
+        return String(result)
     }
 }

@@ -68,6 +68,13 @@ import Testing
         #expect(DeviceIdentifier.preferred([eui, naa, name]) == name)
         #expect(naa.text == "600A")
         #expect(name.text == "i")
+        // Whoever made the unit does not get to command a terminal, whichever the code set.
+        let hostile = Array("naa.\u{1B}[2Jé\u{202E}".utf8)
+        #expect(
+            DeviceIdentifier(codeSet: 3, association: .logicalUnit, kind: .scsiName, value: hostile).text
+                == "naa.?[2Jé?")
+        #expect(
+            DeviceIdentifier(codeSet: 2, association: .logicalUnit, kind: .t10Vendor, value: [0x1B, 0x41]).text == "?A")
     }
 
     @Test func identityBelongsToTheImage() throws {

@@ -24,6 +24,11 @@ struct DisksCommandTests {
         #expect(refusal(of: DisksCommand.self, ["/a.img"]) != nil)
     }
 
+    @Test func messagesDoNotCommandTheTerminal() {
+        #expect(Terminal.printable("one\ntwo é") == "one\ntwo é")
+        #expect(Terminal.printable("iqn.\u{1B}]0;x\u{07}\r\u{9B}") == "iqn.?]0;x???")
+    }
+
     @Test func disksOfANodesConfiguration() async throws {
         try await withFolder { folder async throws in
             let file = folder.appendingPathComponent("node.json")

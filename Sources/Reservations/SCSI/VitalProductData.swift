@@ -101,11 +101,17 @@ public struct DeviceIdentifier: Sendable, Hashable {
         self.value = value
     }
 
-    /// The identifier for people: its text for the ASCII and UTF-8 code sets, else its octets in upper-case hexadecimal.
+    /// The identifier for people: its text for the ASCII and UTF-8 code sets, with question marks for characters that are not to be
+    /// printed, else its octets in upper-case hexadecimal.
     public var text: String {
         switch codeSet {
         case 2: paddedText(value[...])
-        case 3: String(decoding: value.prefix { $0 != 0 }, as: UTF8.self)
+        case 3:
+            String(
+                String.UnicodeScalarView(
+                    String(decoding: value.prefix { $0 != 0 }, as: UTF8.self).unicodeScalars.map {
+                        [.control, .format].contains($0.properties.generalCategory) ? "?" : $0
+                    }))
         default: value.map(hexadecimalOctet).joined()
         }
     }
