@@ -25,7 +25,8 @@ actor LabTarget {
     /// - Throws: ``CommandFailure``.
     func start(_ disks: [LabDescription.Disk]) async throws -> [LabDescription.Disk] {
         await endForerunner()
-        let port = try Self.freePort()
+        // Somebody else could take it before tgtd does, which then ends and says so.
+        let port = try LabPorts.free([Self.address])
         let process = Process()
         process.executableURL = daemon
         process.arguments = ["--foreground", "--iscsi", "portal=\(Self.address):\(port)"]
@@ -125,23 +126,5 @@ actor LabTarget {
             if FileManager.default.isExecutableFile(atPath: path) { return URL(fileURLWithPath: path) }
         }
         throw CommandFailure("\(name) is not installed, and --iscsi needs it: apt-get install tgt")
-    }
-
-    /// A port that nobody listens at; somebody else could take it before tgtd does, which then ends and says so.
-    private static func freePort() throws -> UInt16 {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        guard descriptor >= 0 else { throw CommandFailure("cannot make a socket") }
-        defer { close(descriptor) }
-        var name = sockaddr_in()
-        name.sin_family = sa_family_t(AF_INET)
-        inet_pton(AF_INET, address, &name.sin_addr)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &name) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
-            }
-        }
-        guard isBound else { throw CommandFailure("there is no address \(address) on this host") }
-        return UInt16(bigEndian: name.sin_port)
     }
 }
