@@ -13,8 +13,10 @@ static int check_room(ntfs_attr *stream, int64_t count) {
     // As if nothing could be compressed: whole units of sixteen clusters, and one more for the lists of them.
     int64_t unit = is_compressed ? (int64_t)volume->cluster_size * 16 : volume->cluster_size;
     int64_t needed = (count + unit - 1) / unit * unit + unit;
-    int64_t available = (volume->free_clusters << volume->cluster_size_bits)
-        + (NAttrNonResident(stream) ? stream->compressed_size : 0);
+    int64_t own = NAttrNonResident(stream) ? stream->compressed_size : 0;
+    // The stream's own word for it, which a damaged volume can make anything.
+    if (own < 0 || own > volume->nr_clusters << volume->cluster_size_bits) return CNTFS_CORRUPT;
+    int64_t available = (volume->free_clusters << volume->cluster_size_bits) + own;
     return needed > available ? ENOSPC : CNTFS_OK;
 }
 
