@@ -172,6 +172,24 @@ import Testing
         #expect(writes.commands.map { $0.dataOut[0] } == [0, 2])
     }
 
+    /// Fixed format sense data: RECOVERED ERROR, RECOVERED DATA WITH RETRIES. It is a success, so it must not be the answer to a
+    /// part of what was to be written.
+    @Test func aRecoveredErrorDoesNotEndALargeTransfer() throws {
+        let recovered = Answer(
+            status: 0x02, driverStatus: 0x08, sense: octets("70 00 01 00 00 00 00 0A 00 00 00 00 17 01 00 00 00 00"))
+        let writes = Kernel([recovered])
+        let write = SCSICommand.write(.init(first: 8, count: 6), form: .ten, forceUnitAccess: false).cdb
+        let written = try writes.transport(maximumTransfer: 1024).execute(
+            cdb: write, dataOut: [UInt8](repeating: 1, count: 3072), dataInLength: 0)
+        #expect(written.status == .good)
+        #expect(writes.commands.count == 3)
+        let reads = Kernel([Answer(), recovered])
+        let read = SCSICommand.read(.init(first: 8, count: 6), form: .ten).cdb
+        let result = try reads.transport(maximumTransfer: 1024).execute(cdb: read, dataOut: [], dataInLength: 3072)
+        #expect(result.status == .good)
+        #expect(result.data.count == 3072)
+    }
+
     @Test func synchronizingTakesItsTime() throws {
         let kernel = Kernel()
         let cdb = SCSICommand.synchronizeCache(.init(first: 0, count: 0), isSixteenOctets: false).cdb

@@ -78,7 +78,7 @@ final class SCSIGenericTransport: SCSITransport {
             for part in parts(of: range, octets: dataInLength) {
                 let result = try executeOnce(
                     cdb: SCSICommand.read(part.range, form: .sixteen).cdb, dataOut: [], dataInLength: part.octets)
-                guard result.status == .good else { return result }
+                guard result.isSuccess else { return result }
                 data += result.data
             }
             return SCSIResult(status: .good, data: data)
@@ -89,7 +89,7 @@ final class SCSIGenericTransport: SCSITransport {
                 let command = SCSICommand.write(part.range, form: .sixteen, forceUnitAccess: forceUnitAccess)
                 let result = try executeOnce(
                     cdb: command.cdb, dataOut: Array(rest.prefix(part.octets)), dataInLength: 0)
-                guard result.status == .good else { return result }
+                guard result.isSuccess else { return result }
                 rest = rest.dropFirst(part.octets)
             }
             return SCSIResult(status: .good)
@@ -187,6 +187,14 @@ final class SCSIGenericTransport: SCSITransport {
             status: outcome.status, hostStatus: outcome.host_status, driverStatus: outcome.driver_status,
             residual: Int(outcome.residual), sense: Array(sense.prefix(Int(outcome.sense_length))),
             data: command.dataOut.isEmpty ? data : [])
+    }
+}
+
+extension SCSIResult {
+    /// Whether the command did all it was to do: also after an error that the device recovered from (SPC-3 4.5.6), which must
+    /// not end a series half way, as whoever asked for the whole takes it for the success it is.
+    fileprivate var isSuccess: Bool {
+        status == .good || status == .checkCondition && sense?.key == .recoveredError
     }
 }
 
