@@ -228,6 +228,26 @@ import Testing
         #expect(Ending { try disk.testUnitReady() } == .lost)
     }
 
+    /// With metadata in its blocks a namespace would transfer more than the command has room for.
+    @Test func blocksWithMetadataAreRefused() throws {
+        for (metadata, isUsable) in [(0, true), (8, false), (1 << 8, false)] {
+            var structure = FakeNamespace.identifyNamespace()
+            structure[132] = UInt8(metadata & 0xFF)
+            structure[133] = UInt8(metadata >> 8)
+            let octets = structure
+            let unit = try NVMeUnit(name: "nvme", namespace: 1, maximumTransfer: 4096) { command throws(FileError) in
+                .init(
+                    status: .success,
+                    data: command.doublewords[0] == 1 ? FakeNamespace.identifyController() : octets)
+            }
+            let transport = TranslatedTransport(name: "nvme", attachment: DiskAttachment(), unit: unit)
+            let read = SCSICommand.read(.init(first: 0, count: 1), form: .ten).cdb
+            let result = try transport.execute(cdb: read, dataOut: [], dataInLength: 4096)
+            #expect(result.status == (isUsable ? .good : .checkCondition))
+            #expect(result.sense?.code == (isUsable ? nil : .incompatibleMedium))
+        }
+    }
+
     @Test func aNamespaceWithoutReservationsSaysSo() throws {
         var controller = FakeNamespace.identifyController()
         controller[520] = 0

@@ -97,8 +97,12 @@ final class NVMeUnit: TranslatedUnit {
         // Bits 0 to 3 of FLBAS, and above them bits 5 and 6 where there are more than sixteen formats.
         let format = Int(structure[26] & 0x0F) | (structure[25] > 15 ? Int(structure[26] >> 5 & 3) << 4 : 0)
         let exponent = structure[128 + 4 * format + 2]
-        guard blocks > 0, (9...16).contains(exponent) else {
+        guard blocks > 0, (9...16).contains(exponent), blocks <= UInt64(Int64.max) >> UInt64(exponent) else {
             throw TranslatedFailure(SenseData(key: .notReady, code: .mediumNotPresent))
+        }
+        // MS: with each block the controller would transfer metadata as well, to and from memory that nobody gave it.
+        guard structure.little(128 + 4 * format, octets: 2) == 0 else {
+            throw TranslatedFailure(SenseData(key: .mediumError, code: .incompatibleMedium))
         }
         return .init(blockCount: blocks, blockSize: 1 << Int(exponent))
     }

@@ -132,6 +132,8 @@ public struct AdditionalSenseCode: RawRepresentable, Hashable, Sendable, CustomS
     public static let reservationsReleased = AdditionalSenseCode(rawValue: 0x2A04)
     /// REGISTRATIONS PREEMPTED.
     public static let registrationsPreempted = AdditionalSenseCode(rawValue: 0x2A05)
+    /// INCOMPATIBLE MEDIUM INSTALLED.
+    public static let incompatibleMedium = AdditionalSenseCode(rawValue: 0x3000)
     /// SAVING PARAMETERS NOT SUPPORTED.
     public static let savingParametersNotSupported = AdditionalSenseCode(rawValue: 0x3900)
     /// MEDIUM NOT PRESENT.
@@ -165,6 +167,7 @@ public struct AdditionalSenseCode: RawRepresentable, Hashable, Sendable, CustomS
         0x2A03: "RESERVATIONS PREEMPTED",
         0x2A04: "RESERVATIONS RELEASED",
         0x2A05: "REGISTRATIONS PREEMPTED",
+        0x3000: "INCOMPATIBLE MEDIUM INSTALLED",
         0x3900: "SAVING PARAMETERS NOT SUPPORTED",
         0x3A00: "MEDIUM NOT PRESENT",
         0x4400: "INTERNAL TARGET FAILURE",
