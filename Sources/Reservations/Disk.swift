@@ -198,8 +198,8 @@ extension Disk {
             last = long.field64(0)
             blockSize = long.field32(8)
         }
-        // 64 KiB is beyond every block size in use; zero and more are a target's error we must not compute with.
-        guard (1...65536).contains(blockSize), last < UInt64.max else {
+        // 64 KiB is beyond every block size in use, and no disk has 2^63 octets: with a target's error we must not compute.
+        guard (1...65536).contains(blockSize), last < UInt64(Int64.max) / UInt64(blockSize) else {
             throw SCSIError.malformedResponse(
                 command: "READ CAPACITY", reason: "blocks of \(blockSize) octets, the last at \(last)")
         }

@@ -48,6 +48,29 @@ import Testing
         { SCSIResult(status: .good, data: octets(text)) }
     }
 
+    /// A disk of 2^63 octets or more is a target's error: its sizes could not be computed with.
+    @Test(
+        arguments: [
+            ("FFFFFFFFFFFFFFFF 00000200", false), ("FFFFFFFFFFFFFFFE 00000001", false),
+            ("003FFFFFFFFFFFFF 00000200", false), ("003FFFFFFFFFFFFD 00000200", true),
+            ("00007FFFFFFFFFFF 00010000", false), ("00007FFFFFFFFFFD 00010000", true),
+        ])
+    func capacitiesWithoutEnd(_ capacity: String, isPossible: Bool) throws {
+        let inquiry = InquiryData(vendor: "V", product: "P", revision: "R").octets
+        let script = Script([
+            { SCSIResult(status: .good, data: inquiry) }, { SCSIResult(status: .good) },
+            { SCSIResult(status: .good, data: octets("FFFFFFFF 00000200")) },
+            { SCSIResult(status: .good, data: octets(capacity)) },
+            { SCSIResult(sense: SCSICommandRefusal.invalidOperationCode.sense) },
+        ])
+        guard isPossible else {
+            #expect(throws: SCSIError.self) { try Disk(transport: script) }
+            return
+        }
+        let disk = try Disk(transport: script)
+        #expect(!disk.blockCount.multipliedReportingOverflow(by: UInt64(disk.blockSize)).overflow)
+    }
+
     @Test func attentionsAreRepeatedOnceEach() throws {
         let (disk, script) = try disk(
             Self.attention(.reservationsPreempted), Self.attention(.reservationsReleased), { SCSIResult(status: .good) }
