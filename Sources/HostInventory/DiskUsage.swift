@@ -11,9 +11,10 @@ struct DiskUsage: Sendable {
     /// The name in sysfs of each device number.
     private let names: [String: String]
 
-    init(files: HostFiles) {
+    /// - Throws: ``HostInventoryError/unavailable(path:)`` where the mounts cannot be told: then every disk may be one of them.
+    init(files: HostFiles) throws(HostInventoryError) {
         self.files = files
-        mounts = Mount.list(files)
+        mounts = try Mount.list(files)
         var names: [String: String] = [:]
         for name in files.names("/sys/class/block") {
             if let number = files.text("/sys/class/block/\(name)/dev") { names[number] = name }
@@ -174,9 +175,13 @@ struct Mount: Sendable, Hashable {
     /// What was mounted.
     var source: String
 
+    private static let path = "/proc/self/mountinfo"
+
     /// Every mount; a line that cannot be read is left out.
-    static func list(_ files: HostFiles) -> [Mount] {
-        (files.text("/proc/self/mountinfo") ?? "").split(separator: "\n").compactMap { line in
+    static func list(_ files: HostFiles) throws(HostInventoryError) -> [Mount] {
+        // A host of many containers has megabytes of them.
+        guard let text = files.text(path, limit: 64 << 20) else { throw .unavailable(path: files.root + path) }
+        return text.split(separator: "\n").compactMap { line in
             let fields = line.split(separator: " ")
             // Optional fields end with a hyphen.
             guard let separator = fields.firstIndex(of: "-"), separator >= 6, fields.count >= separator + 3 else {

@@ -24,7 +24,7 @@ public struct HostDisks: Sendable {
     public func list() throws -> [HostDisk] {
         guard files.exists("/sys/block") else { throw HostInventoryError.unavailable(path: files.root + "/sys/block") }
         let nodes = files.names("/sys/block").compactMap { BlockNode(name: $0, files: files) }
-        let usage = DiskUsage(files: files)
+        let usage = try DiskUsage(files: files)
         return nodes.filter(isDisk)
             .sorted { ($0.name.count, $0.name) < ($1.name.count, $1.name) }
             .map { HostDisk($0, roles: usage.roles(of: $0)) }
@@ -32,14 +32,15 @@ public struct HostDisks: Sendable {
 
     /// What the host does with one disk; none for a device that is no disk of the list.
     ///
-    /// - Parameter device: a device file, or a symbolic link to one.
+    /// - Parameter device: a device file, a SCSI generic one included, or a symbolic link to one.
+    /// - Throws: ``HostInventoryError/unavailable(path:)`` where the host does not tell what is mounted.
     public func roles(of device: String) throws -> DiskAttachment.Roles {
-        disk(of: device).map { DiskUsage(files: files).roles(of: $0) } ?? []
+        try disk(of: device).map { try DiskUsage(files: files).roles(of: $0) } ?? []
     }
 
     /// The device file by which ``list()`` names a disk; nil for what is no block device.
     ///
-    /// - Parameter device: a device file, or a symbolic link to one.
+    /// - Parameter device: a device file, a SCSI generic one included, or a symbolic link to one.
     public func device(of device: String) -> String? {
         disk(of: device)?.device
     }
@@ -47,7 +48,9 @@ public struct HostDisks: Sendable {
     private func disk(of device: String) -> BlockNode? {
         guard let path = files.resolved(device) else { return nil }
         let name = path.split(separator: "/").dropFirst().joined(separator: "!")
-        guard let node = BlockNode(name: name, files: files) else { return nil }
+        guard let node = BlockNode(name: name, files: files) ?? BlockNode(generic: name, files: files) else {
+            return nil
+        }
         return node.wholeDisk.flatMap { BlockNode(name: $0, files: files) } ?? node
     }
 
@@ -76,7 +79,7 @@ public struct HostDisks: Sendable {
 
 /// Why the host's disks cannot be told.
 public enum HostInventoryError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// A folder of the kernel's that every Linux host has is not there.
+    /// A file or folder of the kernel's that every Linux host has is not there.
     case unavailable(path: String)
 
     /// What is the matter.

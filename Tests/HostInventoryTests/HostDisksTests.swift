@@ -1,3 +1,4 @@
+import Glibc
 import Reservations
 import Testing
 
@@ -93,6 +94,34 @@ import Testing
         // On the other port of the same controller.
         #expect(try host.disk("sde").attachment.roles == .systemBus)
         #expect(try !host.disk("sde").attachment.roles.isProtected)
+    }
+
+    /// A SCSI generic device is another name of its disk.
+    @Test func genericDevicesAreTheirDisks() throws {
+        let host = try FakeHost()
+        host.scsi(
+            "sda", host: "/sys/devices/platform/host0", address: "0:0:0:0", number: "8:0", partitions: ["sda1": "8:1"])
+        let device = "/sys/devices/platform/host0/target0:0:0/0:0:0:0"
+        host.file("/dev/sg0", "")
+        host.makeFolder("/sys/class/scsi_generic/sg0")
+        host.link("/sys/class/scsi_generic/sg0/device", to: device)
+        host.file("/dev/sg1", "")
+        host.makeFolder("/sys/class/scsi_generic/sg1/device")
+        host.mount("8:1", at: "/", source: "/dev/sda1")
+        #expect(host.disks.device(of: "/dev/sg0") == "/dev/sda")
+        #expect(try host.disks.roles(of: "/dev/sg0").isProtected)
+        #expect(host.disks.device(of: "/dev/sg1") == nil)
+        #expect(try host.disks.roles(of: "/dev/sg1") == [])
+    }
+
+    /// Where nobody says what is mounted, every disk may be.
+    @Test func withoutMountsNothingIsSaid() throws {
+        let host = try FakeHost()
+        host.scsi("sda", host: "/sys/devices/platform/host0", address: "0:0:0:0", number: "8:0")
+        #expect(try host.disks.roles(of: "/dev/sda") == [])
+        unlink(host.root + "/proc/self/mountinfo")
+        #expect(throws: HostInventoryError.self) { try host.disks.roles(of: "/dev/sda") }
+        #expect(throws: HostInventoryError.self) { try host.disks.list() }
     }
 
     @Test func namespacesWithNativeMultipath() throws {

@@ -118,6 +118,21 @@ import Testing
         #expect(disk.transport.attachment.roles == role)
     }
 
+    /// What the roles do not tell, such as a file system mounted in another name space or a pool of ZFS, the kernel does.
+    @Test(.enabled(if: LocalDeviceTests.canUseLoopDevices, "loop devices need root, losetup and /dev/loop-control"))
+    func aDiskThatSomethingHasClaimedIsNeverWritten() throws {
+        let loop = try LoopDevice(blocks: 64)
+        var claim: OpenFile? = try OpenFile(loop.device, flags: O_RDONLY | O_EXCL)
+        let claimed = try LocalTransport.open(device: loop.device, roles: [])
+        #expect(claimed is GuardedTransport)
+        #expect(claimed.attachment.roles == .inUse)
+        withExtendedLifetime(claim) {}
+        claim = nil
+        let free = try LocalTransport.open(device: loop.device, roles: [])
+        #expect(!(free is GuardedTransport))
+        #expect(free.attachment.roles == [])
+    }
+
     @Test(.enabled(if: LocalDeviceTests.canReadVirtioDisk, "there is no virtio disk /dev/vda, or it may not be read"))
     func theVirtioDiskOfThisMachine() throws {
         let transport = try LocalTransport.open(device: "/dev/vda", roles: .system)

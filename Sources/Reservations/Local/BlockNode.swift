@@ -40,6 +40,12 @@ public struct BlockNode: Sendable, Hashable {
         self.files = files
     }
 
+    /// The disk behind a SCSI generic device; nil where there is none.
+    public init?(generic name: String, files: HostFiles) {
+        guard let disk = files.names("/sys/class/scsi_generic/\(name)/device/block").first else { return nil }
+        self.init(name: disk, files: files)
+    }
+
     /// The name in sysfs of a device file with every symbolic link followed; nil for a path outside `/dev`.
     public static func name(ofDevice path: String) -> String? {
         let parts = path.split(separator: "/")

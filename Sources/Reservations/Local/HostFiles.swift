@@ -14,20 +14,20 @@ public struct HostFiles: Sendable, Hashable {
         self.root = root
     }
 
-    /// A file's text without white space at its ends; nil where it cannot be read.
-    public func text(_ path: String) -> String? {
-        guard let octets = octets(path) else { return nil }
+    /// A file's text without white space at its ends, so many octets of it at most; nil where it cannot be read.
+    public func text(_ path: String, limit: Int = 1 << 20) -> String? {
+        guard let octets = octets(path, limit: limit) else { return nil }
         let isSpace: (UInt8) -> Bool = { $0 <= 0x20 }
         let trimmed = octets.drop(while: isSpace)
         let end = trimmed.lastIndex { !isSpace($0) }.map { $0 + 1 } ?? trimmed.startIndex
         return String(decoding: trimmed[..<end], as: UTF8.self)
     }
 
-    /// A file's octets, a mebibyte at most; nil where it cannot be read.
-    public func octets(_ path: String) -> [UInt8]? {
+    /// A file's octets, a mebibyte at most unless told; nil where it cannot be read.
+    public func octets(_ path: String, limit: Int = 1 << 20) -> [UInt8]? {
         guard let file = try? OpenFile(root + path, flags: O_RDONLY) else { return nil }
         // Files of /proc and /sys have no length to ask for, and some give only a part at once.
-        return try? file.read(at: 0, count: 1 << 20)
+        return try? file.read(at: 0, count: limit)
     }
 
     /// A file's number.

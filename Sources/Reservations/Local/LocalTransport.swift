@@ -12,11 +12,12 @@ public enum LocalTransport {
     /// | any other block device (virtio, loop, MMC, a logical volume …) | reads and writes; no reservations |
     ///
     /// A disk with ``DiskAttachment/Roles/isProtected`` is opened for reading, and every command that could change anything is
-    /// refused with ``SCSIError/protected(name:)`` before it reaches the disk.
+    /// refused with ``SCSIError/protected(name:)`` before it reaches the disk. So is one that something in the kernel has
+    /// claimed for itself, whatever the roles say: a file system mounted in another name space, a pool of ZFS, an exported unit.
     ///
     /// - Parameters:
     ///   - device: a device file, or a symbolic link to one such as those in `/dev/disk/by-id`.
-    ///   - roles: what this host does with the disk.
+    ///   - roles: what is known of what this host does with the disk.
     ///   - timeout: what a command is given.
     /// - Throws: ``LocalDeviceError``; ``SCSIError`` where an NVMe namespace does not say who it is.
     public static func open(
@@ -30,17 +31,34 @@ public enum LocalTransport {
     ) throws -> any SCSITransport {
         guard let path = files.resolved(device) else { throw LocalDeviceError.missing(device: device) }
         guard let name = BlockNode.name(ofDevice: path) else { throw LocalDeviceError.notADisk(device: device) }
-        let readOnly = roles.isProtected
+        var roles = roles
         let transport: any SCSITransport
-        if let generic = disk(ofGeneric: name, files) {
-            transport = try scsi(generic, path: path, roles, timeout, files)
+        if files.exists("/sys/class/scsi_generic/" + name) {
+            // A generic device without a disk, such as an enclosure, has nobody to claim it.
+            let node = BlockNode(generic: name, files: files)
+            if let node {
+                try refusePathOfMap(node)
+                if node.isClaimed { roles.insert(.inUse) }
+            }
+            transport = try scsi(node, path: path, roles, timeout, files)
         } else if let node = BlockNode(name: name, files: files) {
             if let disk = node.wholeDisk { throw LocalDeviceError.partition(device: device, disk: "/dev/" + disk) }
-            transport = try open(node, roles, readOnly: readOnly, timeout: timeout)
+            // A path of a map is claimed by the map.
+            try refusePathOfMap(node)
+            if node.isClaimed { roles.insert(.inUse) }
+            transport = try open(node, roles, readOnly: roles.isProtected, timeout: timeout)
         } else {
             throw LocalDeviceError.notADisk(device: device)
         }
-        return readOnly ? GuardedTransport(transport) : transport
+        return roles.isProtected ? GuardedTransport(transport) : transport
+    }
+
+    private static func refusePathOfMap(_ node: BlockNode) throws(LocalDeviceError) {
+        guard node.kind == .scsi else { return }
+        let holders = node.holders.lazy.compactMap { BlockNode(name: $0, files: node.files) }
+        if let map = holders.first(where: { $0.kind == .multipathMap }) {
+            throw .pathOfMap(device: node.device, map: map.device)
+        }
     }
 
     private static func open(
@@ -49,11 +67,6 @@ public enum LocalTransport {
         let attachment = node.attachment(roles: roles)
         switch node.kind {
         case .scsi:
-            if let map = node.holders.lazy.compactMap({ BlockNode(name: $0, files: node.files) })
-                .first(where: { $0.kind == .multipathMap })
-            {
-                throw LocalDeviceError.pathOfMap(device: node.device, map: map.device)
-            }
             let disk = path(node, roles, timeout)
             try disk.open()
             return disk
@@ -100,11 +113,28 @@ public enum LocalTransport {
             throw LocalDeviceError.cannotOpen(error)
         }
     }
+}
 
-    /// The disk behind a SCSI generic device: nil where the name is no generic device's, a nil inside where it has no disk.
-    private static func disk(ofGeneric name: String, _ files: HostFiles) -> BlockNode?? {
-        guard files.exists("/sys/class/scsi_generic/" + name) else { return nil }
-        let disk = files.names("/sys/class/scsi_generic/\(name)/device/block").first
-        return .some(disk.flatMap { BlockNode(name: $0, files: files) })
+extension BlockNode {
+    /// Whether something on this host has the device for itself. The kernel tells whoever asks to have it alone, and there one
+    /// asks again, as others may be asking at the same moment.
+    fileprivate var isClaimed: Bool {
+        // Maps of the partitions of a map claim it, and are no use of it by themselves.
+        let holders = holders.compactMap { BlockNode(name: $0, files: files) }
+        if !holders.isEmpty, holders.allSatisfy(\.isMapOfPartition) { return holders.contains(where: \.isClaimed) }
+        for attempt in 0..<3 {
+            do {
+                _ = try OpenFile(files.root + device, flags: O_RDONLY | O_EXCL | O_NONBLOCK)
+                return false
+            } catch {
+                guard error.number == EBUSY else { return false }
+                if attempt < 2 { usleep(20_000) }
+            }
+        }
+        return true
+    }
+
+    private var isMapOfPartition: Bool {
+        files.text(folder + "/dm/uuid")?.hasPrefix("part") == true
     }
 }
