@@ -44,6 +44,7 @@ extension NodeDisk {
             // The defence has ended; nobody waits for this.
             Task { await self?.didLose(news, loss) }
         }
+        possibleKeys.insert(fresh.key)
         do {
             try await fresh.arbitrate()
             guard !earlyLosses.contains(news) else {
@@ -187,12 +188,19 @@ extension NodeDisk {
             return
         }
         let (executor, key, isFirst) = (environment.executor, environment.key, mayBeRegisteredElsewhere)
+        let keys = possibleKeys
+        // The bit counts for every registration on the unit, whoever's the last command with it was (SPC-3 6.12.3).
+        let persists = await persists(on: disk)
         do {
             // Also for a caller that is gone.
             try await Task {
                 try await executor.run {
-                    try disk.registerIgnoringExistingKey(.none)
-                    if isFirst { try disk.removeOrphans(of: key, type: Self.reservationType) }
+                    if disk.isNexusShared {
+                        for key in keys { try disk.unregister(key, persists: persists) }
+                        return
+                    }
+                    try disk.registerIgnoringExistingKey(.none, persistsThroughPowerLoss: persists)
+                    if isFirst { try disk.removeOrphans(of: key, type: Self.reservationType, persists: persists) }
                 }
             }.value
         } catch SCSIError.identityChanged {
@@ -202,6 +210,7 @@ extension NodeDisk {
         }
         mayBeRegistered = false
         mayBeRegisteredElsewhere = false
+        possibleKeys = []
     }
 
     func withdrawOrRetry() async {
@@ -238,12 +247,19 @@ extension NodeDisk {
 }
 
 extension Disk {
+    /// Removes the registration if it has this key; one with another is somebody else's.
+    fileprivate func unregister(_ key: ReservationKey, persists: Bool) throws {
+        do {
+            try register(existing: key, new: .none, persistsThroughPowerLoss: persists)
+        } catch SCSIError.reservationConflict {}
+    }
+
     /// Removes what an earlier session of this node left, where the target takes that for another I_T nexus than this one although the
     /// initiator port is the same (tgtd does): PREEMPT of the own key removes it, and with it the reservation that it holds.
-    fileprivate func removeOrphans(of key: ReservationKey, type: ReservationType) throws {
+    fileprivate func removeOrphans(of key: ReservationKey, type: ReservationType, persists: Bool) throws {
         guard try readKeys().keys.contains(key) else { return }
-        try registerIgnoringExistingKey(key)
+        try registerIgnoringExistingKey(key, persistsThroughPowerLoss: persists)
         try preempt(key: key, victim: key, type: type)
-        try registerIgnoringExistingKey(.none)
+        try registerIgnoringExistingKey(.none, persistsThroughPowerLoss: persists)
     }
 }

@@ -122,6 +122,8 @@ extension NodeDisk {
         if command.registers { mayBeRegistered = true }
         let persists = command.registers ? await persists(on: disk) : false
         let (key, owned) = (currentKey, ownership?.key)
+        let earlierKeys = possibleKeys
+        if let registered = command.registeredKey(own: key) { possibleKeys.insert(registered) }
         let (result, stands) = try await environment.executor.run {
             let result = Result { try command.send(to: disk, key: key, persists: persists) }
             guard let owned else { return (result, true) }
@@ -134,7 +136,9 @@ extension NodeDisk {
         }
         switch result {
         case .success: note(command, holder)
-        case .failure(SCSIError.reservationConflict): mayBeRegistered = wasRegistered
+        case .failure(SCSIError.reservationConflict):
+            mayBeRegistered = wasRegistered
+            possibleKeys = earlierKeys
         case .failure: break
         }
         if !stands { await forfeit() }
@@ -143,7 +147,7 @@ extension NodeDisk {
 
     /// Whether registrations are to outlast a loss of power: they are where the unit can do it, or a reservation that nobody gave up
     /// would be gone without anybody having noticed (SPC-3 5.6.4.1).
-    private func persists(on disk: Disk) async -> Bool {
+    func persists(on disk: Disk) async -> Bool {
         if let persistsReservations { return persistsReservations }
         guard let capabilities = try? await environment.executor.run({ try disk.reservationCapabilities() }) else {
             return false
@@ -159,6 +163,7 @@ extension NodeDisk {
             let key = new ?? currentKey
             guard key != ReservationKey.none else { return noteUnregistered() }
             claimedKey = key
+            possibleKeys = [key]
             var claim = claims[holder] ?? Claim()
             // The reservation is the nexus', whatever its key: with another one than the owner's it is the client's.
             if ownership != nil, ownership?.key != key { claim.isReserved = true }
@@ -178,6 +183,7 @@ extension NodeDisk {
         claims = [:]
         claimedKey = environment.key
         mayBeRegistered = false
+        possibleKeys = []
     }
 
     /// In a turn of the queue: the ownership ended by a command of this node. What the command left on the disk is for those who have
@@ -237,6 +243,13 @@ extension NodeDisk.ReserveCommand {
         case .register, .unregister: true
         case .reserve, .release, .preempt, .clear: false
         }
+    }
+
+    /// The key that the command registers; nil for one that registers none.
+    fileprivate func registeredKey(own: ReservationKey) -> ReservationKey? {
+        guard case .register(_, let new) = self else { return nil }
+        let key = new ?? own
+        return key == ReservationKey.none ? nil : key
     }
 
     /// Blocking.

@@ -108,6 +108,9 @@ public actor NodeDisk {
     var mayBeRegistered = true
     /// Whether another session than the present one may have left this node's key on the disk.
     var mayBeRegisteredElsewhere = true
+    /// The keys that this node's registration may have while it may have one. On a disk whose nexus is the host's, only a
+    /// registration with one of them is this node's.
+    var possibleKeys: Set<ReservationKey>
     var withdrawal: Task<Void, Never>?
     /// Whose commands have registered this node, and what of the reservation is theirs.
     var claims: [Holder: Claim] = [:]
@@ -129,6 +132,7 @@ public actor NodeDisk {
         self.path = path
         self.environment = environment
         claimedKey = environment.key
+        possibleKeys = [environment.key]
         var logger = environment.logger
         logger[metadataKey: "disk"] = "\(number)"
         self.logger = logger
@@ -224,7 +228,7 @@ public actor NodeDisk {
     @discardableResult
     public func write(sector: UInt32, _ octets: [UInt8], by holder: Holder) async throws -> Duration {
         try await bounded {
-            try await self.blocking(first: { try await self.admitWrite(by: holder) }) { disk in
+            try await self.blocking(movesOn: false, first: { try await self.admitWrite(by: holder) }) { disk in
                 let place = SectorPlace(sector: sector, blockSize: disk.blockSize)
                 return try timed {
                     var blocks = octets
@@ -259,18 +263,22 @@ public actor NodeDisk {
 
     /// Runs the body where it may block, after the calls before it.
     ///
-    /// - Parameter first: runs in the same turn, after the disk has been opened.
+    /// - Parameters:
+    ///   - movesOn: whether the body may run on another unit than before, where that is what the disk has become. What writes may
+    ///     not: its caller meant the unit that was there.
+    ///   - first: runs in the same turn, after the disk has been opened.
     func blocking<T: Sendable>(
-        first: @escaping @Sendable () async throws -> Void = {}, _ body: @escaping @Sendable (Disk) throws -> T
+        movesOn: Bool = true, first: @escaping @Sendable () async throws -> Void = {},
+        _ body: @escaping @Sendable (Disk) throws -> T
     ) async throws -> T {
-        try await queue.run { try await self.attempt(first, body) }
+        try await queue.run { try await self.attempt(movesOn: movesOn, first, body) }
     }
 
     /// In a turn of the queue. A disk that is not ready, and that nobody here stands on, may have been put right by now: an image
     /// restored, a damaged state file removed. Then it is another disk, which is opened anew, as is one that has become another
     /// at the same address.
     private func attempt<T: Sendable>(
-        _ first: @Sendable () async throws -> Void, _ body: @escaping @Sendable (Disk) throws -> T
+        movesOn: Bool, _ first: @Sendable () async throws -> Void, _ body: @escaping @Sendable (Disk) throws -> T
     ) async throws -> T {
         let known = disk != nil
         let present = try await opened()
@@ -280,6 +288,10 @@ public actor NodeDisk {
         } catch let error as SCSIError where known && isUnused && error.asksForAnotherLook {
             disk = nil
             let fresh = try await opened()
+            guard movesOn || fresh.identity == present.identity else {
+                throw SCSIError.identityChanged(
+                    name: fresh.transport.name, expected: "\(present.identity)", found: "\(fresh.identity)")
+            }
             try await first()
             return try await environment.executor.run { try body(fresh) }
         }
@@ -301,6 +313,7 @@ public actor NodeDisk {
         // Whatever ran under this node's identity before does not run any more.
         mayBeRegistered = true
         mayBeRegisteredElsewhere = true
+        possibleKeys = [environment.key]
         do {
             try await withdrawRegistration()
         } catch {

@@ -98,6 +98,93 @@ struct NodeDiskFaultTests {
         }
     }
 
+    /// To a device of this host the initiator is the host: what other software on it has registered is not this node's to remove,
+    /// and neither is what that has made of this node's registration.
+    @Test
+    func whatOthersOnTheHostHaveRegisteredStays() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let node = TestNode(name: "a", device: "/dev/sdx")
+            let other = try Disk(transport: EmulatedLogicalUnit(image: images[0].path, initiator: .node("a")))
+            let foreign = ReservationKey(rawValue: 0xF)
+            try other.registerIgnoringExistingKey(foreign)
+            try other.reserve(key: foreign, type: .writeExclusiveRegistrantsOnly)
+            let disk = node.disk(images[0].path)
+            _ = await disk.describe()
+            #expect(try Self.keys(images[0]) == [foreign])
+            #expect(try other.readReservation().holder?.key == foreign)
+
+            let activation = try await Activation.attached([disk])
+            #expect(try await activation.register(0, 0x77) == Code.ok)
+            try other.registerIgnoringExistingKey(foreign)
+            await activation.release()
+            #expect(try Self.keys(images[0]) == [foreign])
+            #expect(await disk.withdrawal == nil)
+        }
+    }
+
+    @Test(arguments: [0, 0x77] as [UInt64])
+    func whatThisNodeHasRegisteredOnADeviceIsTakenOff(_ key: UInt64) async throws {
+        try await withImages([.gpt]) { images async throws in
+            let node = TestNode(name: "a", device: "/dev/sdx")
+            let earlier = try Disk(transport: EmulatedLogicalUnit(image: images[0].path, initiator: .node("a")))
+            try earlier.registerIgnoringExistingKey(node.key)
+            let disk = node.disk(images[0].path)
+            _ = await disk.describe()
+            #expect(try Self.keys(images[0]) == [], "what was left by a crash")
+
+            let activation = try await Activation.attached([disk])
+            #expect(try await (key == 0 ? activation.register() : activation.register(0, key)) == Code.ok)
+            #expect(try Self.keys(images[0]) == [key == 0 ? node.key : .init(rawValue: key)])
+            await activation.release()
+            #expect(try Self.keys(images[0]) == [])
+
+            // What became of the command is not known, so any of the keys may be there.
+            let second = try await Activation.attached([disk])
+            #expect(try await second.register(0, 0x78) == Code.ok)
+            node.faults.fail(Self.reserveOut)
+            #expect(try await second.register(0, 0x79) != Code.ok)
+            try earlier.registerIgnoringExistingKey(.init(rawValue: 0x79))
+            node.faults.fail()
+            await second.release()
+            #expect(try Self.keys(images[0]) == [])
+
+            let holder = NodeDisk.Holder.new()
+            try await disk.arbitrate(holder) { _ in }
+            try await disk.stopDefense(holder)
+            #expect(try Self.keys(images[0]) == [])
+        }
+    }
+
+    /// The last APTPL a unit gets is everybody's (SPC-3 6.12.3).
+    @Test
+    func aNodeThatGoesLeavesOthersTheirPersistence() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let staying = try Disk(transport: EmulatedLogicalUnit(image: images[0].path, initiator: .node("b")))
+            let key = ReservationKey(rawValue: 1)
+            try staying.registerIgnoringExistingKey(key, persistsThroughPowerLoss: true)
+            let activation = try await Activation.attached([TestNode(name: "a").disk(images[0].path)])
+            #expect(try await activation.register() == Code.ok)
+            await activation.release()
+            #expect(try Self.keys(images[0]) == [key])
+            #expect(try staying.reservationCapabilities().persistThroughPowerLossActivated)
+        }
+    }
+
+    /// A disk that has become another one is read as what it is now, but what was to be written to the one before is not.
+    @Test
+    func aWriteDoesNotMoveToAnotherUnit() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let disk = TestNode(name: "a").disk(images[0].path)
+            let holder = NodeDisk.Holder.new()
+            let before = try await disk.read(sector: 1).octets
+            try FileManager.default.removeItem(atPath: images[0].path + ".reservations")
+            // ERROR_WRONG_DISK.
+            #expect(
+                await NodeDiskTests.code { try await disk.write(sector: 1, Self.sector, by: holder) } == 0x8007_0022)
+            #expect(try await disk.read(sector: 1).octets == before)
+        }
+    }
+
     /// ERROR_INVALID_FUNCTION for reservations, and no endless tries to take off what cannot be there.
     @Test
     func aUnitThatKnowsNoReservations() async throws {

@@ -18,13 +18,16 @@ struct TestNode {
     let faults = Faults()
     /// What this node's host uses its disks for.
     var roles: DiskAttachment.Roles = []
+    /// What this host calls its disks where they are devices of it; else nil.
+    var device: String?
     /// What the limits of calls go by.
     let callClock = ManualClock()
     let key: ReservationKey
 
-    init(name: String, roles: DiskAttachment.Roles = []) {
+    init(name: String, roles: DiskAttachment.Roles = [], device: String? = nil) {
         self.name = name
         self.roles = roles
+        self.device = device
         key = .unique(nodeName: name)
     }
 
@@ -35,10 +38,11 @@ struct TestNode {
 
     var environment: NodeDisk.Environment {
         let (name, executor, clock, faults, roles, key) = (name, executor, clock, faults, roles, key)
+        let device = device
         var environment = NodeDisk.Environment(
             open: { path in
                 let unit = try EmulatedLogicalUnit(image: path, initiator: .node(name))
-                return try Disk(transport: FaultyTransport(unit: unit, faults: faults, roles: roles))
+                return try Disk(transport: FaultyTransport(unit: unit, faults: faults, roles: roles, device: device))
             },
             key: key,
             makeOwnership: { disk, lost in
@@ -112,12 +116,14 @@ struct FaultyTransport: SCSITransport {
     let unit: EmulatedLogicalUnit
     let faults: Faults
     var roles: DiskAttachment.Roles = []
+    var device: String?
 
     var name: String { unit.name }
 
     var attachment: DiskAttachment {
         var attachment = unit.attachment
         attachment.roles.formUnion(roles)
+        attachment.device = device
         return attachment
     }
 

@@ -227,7 +227,7 @@ public actor DiskOwnership {
             case .observe:
                 return .observed(try await uncancelled { try disk.observation() })
             case .register: try await uncancelled { try disk.registerIgnoringExistingKey(key) }
-            case .unregister: try await uncancelled { try disk.registerIgnoringExistingKey(.none) }
+            case .unregister: try await uncancelled { try disk.withdraw(key) }
             case .reserve: try await uncancelled { try disk.reserve(key: key, type: OwnershipMachine.type) }
             case .release: try await uncancelled { try disk.release(key: key, type: OwnershipMachine.type) }
             case .preempt(let victim):
@@ -252,6 +252,20 @@ public actor DiskOwnership {
 }
 
 extension Disk {
+    /// Whether other software may send commands on the same I_T nexus: to a device of this host the initiator is the host.
+    public var isNexusShared: Bool {
+        transport.attachment.device != nil
+    }
+
+    /// Removes the registration of this nexus; on a shared one only if it has this key, as another may have become somebody
+    /// else's meanwhile.
+    ///
+    /// - Throws: a conflict where the key is another one.
+    fileprivate func withdraw(_ key: ReservationKey) throws {
+        if isNexusShared { return try register(existing: key, new: .none) }
+        try registerIgnoringExistingKey(.none)
+    }
+
     /// What an owner or a challenger looks at.
     fileprivate func observation() throws -> OwnershipMachine.Observation {
         let holder = try readReservation().holder

@@ -36,7 +36,7 @@ struct OwnershipMachine: Sendable, Equatable {
     enum Action: Sendable, Equatable {
         /// REGISTER AND IGNORE EXISTING KEY with our key.
         case register
-        /// REGISTER AND IGNORE EXISTING KEY with key zero.
+        /// REGISTER AND IGNORE EXISTING KEY with key zero; on a nexus that others use, REGISTER of zero in the place of our key.
         case unregister
         /// RESERVE.
         case reserve
