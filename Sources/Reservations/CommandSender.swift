@@ -97,7 +97,7 @@ extension SCSIError {
 extension AdditionalSenseCode {
     /// Whether another unit may answer from now on: NOT READY TO READY CHANGE (28h), the resets (29h), and the changes of
     /// operating conditions (3Fh), among them INQUIRY DATA HAS CHANGED and REPORTED LUNS DATA HAS CHANGED.
-    fileprivate var castsDoubtOnIdentity: Bool {
+    var castsDoubtOnIdentity: Bool {
         [0x28, 0x29, 0x3F].contains(code)
     }
 }

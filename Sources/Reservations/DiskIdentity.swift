@@ -26,6 +26,17 @@ public struct DiskIdentity: Sendable, Hashable, CustomStringConvertible {
             .flatMap { try? DeviceIdentifier.list($0[...]) }.flatMap(DeviceIdentifier.preferred)
     }
 
+    /// Asks a unit everything.
+    ///
+    /// - Throws: ``SCSIError`` where the unit does not answer, or has no inquiry data.
+    init(_ sender: CommandSender) throws {
+        let standard = try sender.execute(.inquiry(page: nil, allocationLength: 96), dataIn: 96)
+        guard let inquiry = InquiryData(standard) else {
+            throw SCSIError.malformedResponse(command: "INQUIRY", reason: "\(standard.count) octets instead of 36")
+        }
+        try self.init(sender, inquiry: inquiry)
+    }
+
     private static func page(_ page: UInt8, _ sender: CommandSender) throws -> [UInt8]? {
         do {
             return try sender.vitalProductData(page: page)
@@ -71,12 +82,7 @@ extension Disk {
         trust.withLock { trust in
             if case .trusted = trust { trust = .doubted }
         }
-        let sender = CommandSender(transport: PathWatch(self), retries: retries)
-        let standard = try sender.execute(.inquiry(page: nil, allocationLength: 96), dataIn: 96)
-        guard let inquiry = InquiryData(standard) else {
-            throw SCSIError.malformedResponse(command: "INQUIRY", reason: "\(standard.count) octets instead of 36")
-        }
-        let found = try DiskIdentity(sender, inquiry: inquiry)
+        let found = try DiskIdentity(CommandSender(transport: PathWatch(self), retries: retries))
         let isSame = trust.withLock { trust in
             // Once another unit has answered, its going away again brings nothing back.
             if case .lost = trust { return false }

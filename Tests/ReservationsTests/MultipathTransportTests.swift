@@ -55,6 +55,53 @@ import Testing
         #expect(host.paths.map { $0.takeLog().count } == [3, 0, 0])
     }
 
+    @Test func aPathToAnotherUnitIsNotUsed() throws {
+        let (image, other) = (try TemporaryImage(), try TemporaryImage())
+        let path = CablePath(try image.unit(), name: "a")
+        let transport = MultipathTransport(
+            name: "unit", paths: [path, try other.settledUnit(port: 2)], probing: .whenNeeded)
+        let disk = try Disk(transport: transport)
+        let block = [UInt8](repeating: 1, count: 512)
+        try disk.write(block: 1, block)
+        path.isDown = true
+        #expect(throws: SCSIError.self) { try disk.write(block: 1, block) }
+        #expect(try other.disk(2).read(block: 1, count: 1) == [UInt8](repeating: 0, count: 512))
+        path.isDown = false
+        try disk.write(block: 1, block)
+        #expect(transport.failedPaths == [other.path])
+    }
+
+    /// An array that has been given other units meanwhile.
+    @Test func aPathThatComesBackToAnotherUnitStaysLost() throws {
+        let image = try TemporaryImage()
+        let path = FaultyTransport(try image.unit())
+        let transport = MultipathTransport(
+            name: "unit", paths: [path, CablePath(try image.unit(port: 2), name: "b")], probing: .whenNeeded)
+        let disk = try Disk(transport: transport)
+        path.inject(.failure(SCSIError.transport(name: "a", cause: FaultyTransport.Broken())), times: 1)
+        _ = try disk.read(block: 0, count: 1)
+        #expect(transport.failedPaths == [path.name])
+        path.changeSerialNumber(to: "ANOTHER")
+        #expect(transport.probeFailedPaths() == [])
+        #expect(transport.failedPaths == [path.name])
+    }
+
+    /// A reset that PERSISTENT RESERVE OUT goes past is a reason to ask, too.
+    @Test func aPathThatWasResetIsAskedWhoIsThere() throws {
+        let image = try TemporaryImage()
+        let path = FaultyTransport(try image.unit(port: 2))
+        let transport = MultipathTransport(
+            name: "unit", paths: [CablePath(try image.unit(), name: "a"), path], probing: .whenNeeded)
+        let disk = try Disk(transport: transport)
+        try disk.registerIgnoringExistingKey(key(1))
+        #expect(try disk.readKeys().keys == [key(1), key(1)])
+        path.changeSerialNumber(to: "ANOTHER")
+        path.inject(.answer(FaultyTransport.refusal(.unitAttention, .powerOnOrReset)), times: 1)
+        try disk.registerIgnoringExistingKey(key(2))
+        #expect(transport.failedPaths == [path.name])
+        #expect(try disk.readKeys().keys == [key(2), key(1)])
+    }
+
     @Test func aProtectedDiskIsNotTriedThroughOtherPaths() throws {
         struct Guarded: SCSITransport {
             let name = "guarded"

@@ -19,6 +19,10 @@ import Synchronization
 /// A reservation key must be one host's alone, as ``ReservationKey/unique(nodeName:)`` makes them: whatever is registered
 /// with our key is taken for ours.
 ///
+/// **Another unit.** A path that is used for the first time, that comes back or that tells of a reset or a changed inventory is
+/// asked for the unit's identity before anything else goes through it. One at whose end another unit is than at the first path's
+/// counts as failed: what was written through it would be written to a disk nobody meant.
+///
 /// **Unit attentions** are established for each nexus. Those that our own commands raise for our other paths are not told to the
 /// caller; all others are, through whichever path they come.
 public final class MultipathTransport: SCSITransport {
@@ -30,6 +34,8 @@ public final class MultipathTransport: SCSITransport {
     /// PERSISTENT RESERVE OUT commands and the return of paths take turns; all else runs side by side.
     let registration: Mutex<Registration>
     private let condition: Mutex<PathCondition>
+    /// Who the unit is; nil before it was asked.
+    private let identity = Mutex<DiskIdentity?>(nil)
     private let schedule: PathProbing
     private let joined: DiskAttachment?
 
@@ -40,7 +46,7 @@ public final class MultipathTransport: SCSITransport {
     ///
     /// - Parameters:
     ///   - name: what to call the unit in messages.
-    ///   - paths: at least one; the first is used until it fails. That all of them lead to the same unit is the caller's to know.
+    ///   - paths: at least one; the first is used until it fails.
     ///   - attachment: how the unit hangs on the host as a whole, where that is known; else it is made of the paths'.
     ///   - probing: when to look after paths that have failed.
     public init(
@@ -149,9 +155,10 @@ public final class MultipathTransport: SCSITransport {
         }
     }
 
-    /// Whether an error means that the path, not the command, is at fault.
+    /// Whether an error means that the path, not the command, is at fault. A registration that is gone is gone on all paths.
     static func isPathFailure(_ error: any Error) -> Bool {
         switch error {
+        case SCSIError.transport(_, let cause as ISCSIError) where cause.reason == .registrationLost: false
         case SCSIError.transport, SCSIError.timedOut, SCSIError.identityChanged: true
         default: false
         }
@@ -161,8 +168,12 @@ public final class MultipathTransport: SCSITransport {
     func send(_ request: SCSIRequest, through path: Int) throws -> SCSIResult {
         do {
             while true {
+                try confirm(path)
                 let result = try paths[path].execute(
                     cdb: request.cdb, dataOut: request.dataOut, dataInLength: request.dataInLength)
+                if let sense = result.sense, sense.key == .unitAttention, sense.code.castsDoubtOnIdentity {
+                    condition.withLock { _ = $0.unconfirmed.insert(path) }
+                }
                 guard let sense = result.sense, sense.key == .unitAttention,
                     condition.withLock({ $0.expected[path].remove(sense.code) != nil })
                 else { return result }
@@ -173,7 +184,31 @@ public final class MultipathTransport: SCSITransport {
         }
     }
 
-    /// The same, past unit attentions nobody has asked about.
+    /// Makes sure that the unit at the path's end is the one at the others', where that is not known.
+    ///
+    /// - Throws: ``SCSIError/identityChanged(name:expected:found:)``; what keeps the unit from saying who it is.
+    private func confirm(_ path: Int) throws {
+        guard condition.withLock({ $0.unconfirmed.contains(path) }) else { return }
+        let found: DiskIdentity
+        do {
+            found = try DiskIdentity(CommandSender(transport: paths[path], retries: .standard))
+        } catch SCSIError.protected(let name) {
+            throw SCSIError.protected(name: name)
+        } catch {
+            // A path through which the unit does not say who it is serves nobody; another one may.
+            throw Self.isPathFailure(error) ? error : SCSIError.transport(name: paths[path].name, cause: error)
+        }
+        let expected = identity.withLock { identity in
+            identity = identity ?? found
+            return identity ?? found
+        }
+        guard found == expected else {
+            throw SCSIError.identityChanged(name: paths[path].name, expected: "\(expected)", found: "\(found)")
+        }
+        condition.withLock { _ = $0.unconfirmed.remove(path) }
+    }
+
+    /// ``send(_:through:)``, past unit attentions nobody has asked about.
     func settle(_ request: SCSIRequest, through path: Int) throws -> SCSIResult {
         for _ in 0..<Self.attentionLimit {
             let result = try send(request, through: path)
@@ -269,6 +304,8 @@ private struct PathCondition {
     /// The path that commands go through.
     var active = 0
     var failed: Set<Int> = []
+    /// The paths at whose end another unit may be.
+    var unconfirmed: Set<Int>
     /// The unit attentions our own commands have raised for each path.
     var expected: [Set<AdditionalSenseCode>]
     var isProbing = false
@@ -276,6 +313,7 @@ private struct PathCondition {
 
     init(count: Int) {
         expected = Array(repeating: [], count: count)
+        unconfirmed = Set(0..<count)
     }
 
     /// The next path to try: the active one, then those behind it.
@@ -286,6 +324,7 @@ private struct PathCondition {
 
     mutating func fail(_ path: Int) {
         failed.insert(path)
+        unconfirmed.insert(path)
         if path == active, let other = next(after: []) { active = other }
     }
 
