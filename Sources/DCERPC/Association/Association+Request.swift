@@ -1,7 +1,7 @@
 import NDR
 import Security
 
-/// A request of which fragments are still to come.
+/// A request of which fragments are still to come, but for its stub (``Association/partialStub``).
 struct PartialRequest: Sendable {
     let callID: UInt32
     let contextID: UInt16
@@ -12,7 +12,6 @@ struct PartialRequest: Sendable {
     let security: MessageSecurity?
     /// Nil if the call was refused already: its further fragments are verified and dropped.
     let context: Association.PresentationContext?
-    var stub: [UInt8]
     /// Nil while the stub is no longer than any may be.
     var place: LongRequestPlace?
 }
@@ -78,12 +77,13 @@ extension Association {
             place = environment.placeForLongRequest()
             guard place != nil else { return refuseRequest(header, fields, security: security.context, .serverTooBusy) }
         }
-        var partial = PartialRequest(
+        let partial = PartialRequest(
             callID: header.callID, contextID: fields.contextID, opnum: fields.opnum, object: fields.object,
-            representation: header.representation, security: security.context, context: context, stub: [], place: place)
+            representation: header.representation, security: security.context, context: context, place: place)
+        partialStub = []
         // Growing by doubling, it would take twice what it is.
-        if place != nil { partial.stub.reserveCapacity(announced) }
-        partial.stub.append(contentsOf: pdu[stub])
+        if place != nil { partialStub.reserveCapacity(announced) }
+        partialStub.append(contentsOf: pdu[stub])
         if isLast { dispatch(partial) } else { partialRequest = partial }
     }
 
@@ -96,7 +96,8 @@ extension Association {
         guard !header.flags.contains(.lastFragment) else { return }
         partialRequest = PartialRequest(
             callID: header.callID, contextID: contextID, opnum: fields.opnum, object: nil,
-            representation: header.representation, security: security, context: nil, stub: [])
+            representation: header.representation, security: security, context: nil)
+        partialStub = []
     }
 
     // MARK: Further fragments
@@ -126,16 +127,16 @@ extension Association {
             if !isLast { partialRequest = partial }
             return
         }
-        guard partial.stub.count + stub.count <= limits.maximumRequest(under: partial.security) else {
+        guard partialStub.count + stub.count <= limits.maximumRequest(under: partial.security) else {
             return fail(
                 partial.callID, contextID: partial.contextID, .accessDenied, .limitExceeded("a request's length"))
         }
-        if partial.place == nil, partial.stub.count + stub.count > limits.maximumRequest {
+        if partial.place == nil, partialStub.count + stub.count > limits.maximumRequest {
             // Its first fragment did not say so.
             partial.place = environment.placeForLongRequest()
             guard partial.place != nil else { return abandon(partial, isLast: isLast) }
         }
-        partial.stub.append(contentsOf: pdu[stub])
+        partialStub.append(contentsOf: pdu[stub])
         if isLast { dispatch(partial) } else { partialRequest = partial }
     }
 
@@ -145,7 +146,8 @@ extension Association {
         guard !isLast else { return }
         partialRequest = PartialRequest(
             callID: partial.callID, contextID: partial.contextID, opnum: partial.opnum, object: nil,
-            representation: partial.representation, security: partial.security, context: nil, stub: [])
+            representation: partial.representation, security: partial.security, context: nil)
+        partialStub = []
     }
 
     private mutating func failMixed(_ partial: PartialRequest) {
@@ -217,22 +219,24 @@ extension Association {
 
     // MARK: Dispatch
 
-    private mutating func dispatch(_ request: consuming PartialRequest) {
+    private mutating func dispatch(_ request: PartialRequest) {
         guard let context = request.context else { return }
+        var stub = partialStub
+        partialStub = []
         var paddingAllowance = 0
-        if let offset = VerificationTrailer.offset(in: request.stub) {
+        if let offset = VerificationTrailer.offset(in: stub) {
             let expected = VerificationTrailer.Expectation(
                 callID: request.callID, contextID: request.contextID, opnum: request.opnum,
                 representation: request.representation, interface: context.abstractSyntax,
                 transferSyntax: context.transferSyntax, headerSigning: signsHeaders)
-            if let fault = VerificationTrailer.fault(in: request.stub, at: offset, expecting: expected) {
+            if let fault = VerificationTrailer.fault(in: stub, at: offset, expecting: expected) {
                 return fail(request.callID, contextID: request.contextID, fault, .messageAltered)
             }
-            request.stub.removeSubrange(offset...)
+            stub.removeSubrange(offset...)
             paddingAllowance = 3
         }
         statistics.callsIn &+= 1
-        let serial = load.begin(octets: request.stub.count)
+        let serial = load.begin(octets: stub.count)
         calls[request.callID] = ActiveCall(
             serial: serial, contextID: request.contextID, security: request.security)
         actions.append(
@@ -240,7 +244,7 @@ extension Association {
                 IncomingCall(
                     callID: request.callID, serial: serial, contextID: request.contextID,
                     interface: context.interface, opnum: request.opnum, object: request.object,
-                    representation: request.representation, stub: request.stub, paddingAllowance: paddingAllowance,
+                    representation: request.representation, stub: stub, paddingAllowance: paddingAllowance,
                     identity: request.security?.context.identity,
                     authenticationLevel: request.security?.level ?? .none,
                     authenticationType: request.security?.type ?? .none, place: request.place)))

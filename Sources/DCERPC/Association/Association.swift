@@ -61,6 +61,9 @@ public struct Association: Sendable {
     var presentationContexts: [UInt16: PresentationContext] = [:]
     var securityContexts = SecurityContextTable()
     var partialRequest: PartialRequest?
+    /// The stub of ``partialRequest``. It is not in there because it has to grow in place: who takes the request out to work
+    /// on it has a second reference, and each fragment would copy all that came before.
+    var partialStub: [UInt8] = []
     var calls: [UInt32: ActiveCall] = [:]
     var load = CallLoad()
     private var isHeld = false
@@ -184,6 +187,7 @@ public struct Association: Sendable {
         calls = [:]
         load = CallLoad()
         partialRequest = nil
+        partialStub = []
         awaitedToken = nil
         actions = []
     }
