@@ -370,9 +370,8 @@ class Storage:
         return code, answer["MaxPartitionNumber"]
 
     # Files
-    def write_large_file(self, disk: DiskID, partition: int, name: str, data: bytes) -> int:
-        """As write_file, for megabytes: impacket marshals arrays octet by octet."""
-        request = CprepDiskWriteFileData()  # noqa: F821
+    def _large(self, request, disk: DiskID, partition: int, name: str, data: bytes, **how) -> int | None:
+        """A call with a file's content, for megabytes: impacket marshals arrays octet by octet."""
         request["ORPCthis"] = new_orpcthis()
         request["DiskId"] = disk.structure()
         request["ulPartition"] = partition
@@ -380,7 +379,20 @@ class Storage:
         request["cbDataIn"] = len(data)
         request["DataIn"] = []
         stub = request.getData()[:-4] + struct.pack("<L", len(data)) + data
-        return struct.unpack("<L", self.proxy.call_raw((request.opnum, stub))[-4:])[0]
+        association = self.proxy.object.association
+        bound = association.bind(self.proxy.syntax)
+        answer = association.request_large(bound, request.opnum, stub, self.proxy.ipid, **how)
+        return struct.unpack("<L", answer[-4:])[0] if answer else None
+
+    def write_large_file(self, disk: DiskID, partition: int, name: str, data: bytes, **how) -> int:
+        return self._large(CprepDiskWriteFileData(), disk, partition, name, data, **how)  # noqa: F821
+
+    def begin_large_file(self, disk: DiskID, partition: int, name: str, data: bytes, announced: int):
+        """Sends the first fragment of a file's content, and leaves it at that."""
+        self._large(CprepDiskWriteFileData(), disk, partition, name, data, announced=announced, begin_only=True)  # noqa: F821
+
+    def verify_large_file(self, disk: DiskID, partition: int, name: str, data: bytes) -> int:
+        return self._large(CprepDiskVerifyFileData(), disk, partition, name, data)  # noqa: F821
 
     def write_file(self, disk: DiskID, partition: int, name: str, data: bytes):
         return self.call(

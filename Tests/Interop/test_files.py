@@ -68,7 +68,7 @@ def test_a_full_volume(clients, lab, gpt):
     size = os.path.getsize(path)
     if size > 256 << 20:
         pytest.skip(f"{path} is too large to fill in a test")
-    chunk = os.urandom(3 << 20)  # with room for the rest of a request of 4 MiB
+    chunk = os.urandom(12 << 20)
     written, code = 0, S_OK
     while code == S_OK and written * len(chunk) <= size:
         code = storage.write_large_file(gpt, 1, f"fill{written}.bin", chunk)
