@@ -1,3 +1,5 @@
+import ErrorCodes
+
 /// Why an iSCSI target could not be reached or used.
 public struct ISCSIError: Error, Sendable, Hashable {
     /// What went wrong.
@@ -20,8 +22,8 @@ public struct ISCSIError: Error, Sendable, Hashable {
         case tooManyRedirections
         /// The connection broke; whether the command under way was executed is not known.
         case connectionLost(String)
-        /// The connection broke during a command, and when it stood again, this node's registration was gone: somebody pre-empted
-        /// it, or the target forgot it. The command was not repeated.
+        /// The connection broke, and when it stood again, this node's registration was gone: somebody pre-empted it, or the target
+        /// forgot it. The command was not sent, or not sent again.
         case registrationLost
         /// The command could not be sent.
         case notSent(String)
@@ -42,6 +44,17 @@ public struct ISCSIError: Error, Sendable, Hashable {
         self.portal = portal
         self.target = target
         self.reason = reason
+    }
+}
+
+extension ISCSIError: HRESULTConvertible {
+    /// As of a command that reached no status (``SCSIError``): ERROR_SEM_TIMEOUT where there was no answer in time, else
+    /// ERROR_IO_DEVICE.
+    public var hresult: HRESULT {
+        switch reason {
+        case .noAnswer: Win32Error(rawValue: 121).hresult
+        default: Win32Error.ioDevice.hresult
+        }
     }
 }
 
