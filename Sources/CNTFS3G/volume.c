@@ -21,6 +21,25 @@ static int mount_status(int error) {
     }
 }
 
+/// The most octets that a record of files or of an index has; Windows makes them of 1 to 4 KiB.
+enum { RECORD_LIMIT = 64 << 10 };
+
+/// Whether the boot sector gives its records a size that records have: the library would allocate up to 2 GiB for one. A boot
+/// sector that cannot be read, or is wrong otherwise, is left to the library.
+static bool has_plausible_records(const struct cntfs_device *device) {
+    uint8_t boot[512];
+    if (device->read(device->context, boot, sizeof boot, 0) != (int64_t)sizeof boot) return true;
+    int64_t sector = boot[11] | boot[12] << 8;
+    int64_t cluster = sector * boot[13];
+    // Both are clusters where they are positive, and powers of two where they are negative.
+    const size_t offsets[] = {64, 68};
+    for (size_t index = 0; index < 2; index++) {
+        int size = (int8_t)boot[offsets[index]];
+        if (size > 0 ? size * cluster > RECORD_LIMIT : size < 0 && (size < -30 || 1 << -size > RECORD_LIMIT)) return false;
+    }
+    return true;
+}
+
 /// Whether NTFS's own tables are of a size that the volume can have.
 ///
 /// The library counts and searches through all that a bitmap claims to hold, and so would be busy for years with one that claims
@@ -37,6 +56,11 @@ static bool is_plausible(const ntfs_volume *volume) {
 
 cntfs_volume *cntfs_open(const struct cntfs_device *device, int *status) {
     cntfs_initialize();
+    if (!has_plausible_records(device)) {
+        device->log(device->context, true, "the boot sector tells of impossibly large records");
+        *status = CNTFS_CORRUPT;
+        return NULL;
+    }
     cntfs_volume *volume = calloc(1, sizeof *volume);
     if (volume == NULL) {
         *status = ENOMEM;

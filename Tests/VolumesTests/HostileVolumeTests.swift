@@ -136,6 +136,23 @@ struct HostileVolumeTests {
         #expect(!device.hasStrayWrites)
     }
 
+    /// Records of 64 KiB are the most that is believed: 2 to the 16th, or 16 clusters of 4 KiB.
+    @Test(arguments: [(64, -17), (64, -29), (64, -128), (64, 17), (64, 127), (68, -17), (68, 17)])
+    func endlessRecords(offset: Int, size: Int8) throws {
+        let bench = try Workbench(size: 16 << 20)
+        let partition = bench.image.partition
+        var octets = try bench.device.read(block: 0, count: Int(bench.device.blockCount))
+        let boot = Int(partition.firstBlock) * 512
+        try #require(octets[boot + 13] == 8)
+        octets[boot + offset] = UInt8(bitPattern: size)
+        let volume = try Volume.open(ScratchDevice(octets, allowed: partition.blocks), partition: partition)
+        guard case .corrupt(let detail) = volume.mountFailure else {
+            Issue.record("\(String(describing: volume.mountFailure))")
+            return
+        }
+        #expect(detail == "the boot sector tells of impossibly large records")
+    }
+
     /// Boot sectors of noise behind NTFS's name, and any cut of the device.
     @Test func noiseForABootSector() throws {
         for seed in 1...300 {
