@@ -1,0 +1,24 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The rooms that are fuzzed are compiled here once more, by links to the package above, and not depended upon: with that package
+// would come its plugin, whose tool cannot have libFuzzer's `main` beside its own. Built by Scripts/fuzz, which turns
+// libFuzzer and AddressSanitizer on for everything.
+let package = Package(
+    name: "ClusPrepFuzzers",
+    platforms: [.macOS(.v15)],
+    dependencies: [.package(url: "https://github.com/apple/swift-nio", from: "2.101.2")],
+    targets: [
+        .target(name: "ErrorCodes"),
+        .systemLibrary(name: "CISCSI", pkgConfig: "libiscsi", providers: [.apt(["libiscsi-dev"])]),
+        .target(name: "CLinuxStorage"),
+        .target(
+            name: "Reservations",
+            dependencies: ["CISCSI", "CLinuxStorage", "ErrorCodes", .product(name: "NIOPosix", package: "swift-nio")]),
+        .target(name: "CNTFS3G", linkerSettings: [.linkedLibrary("ntfs-3g")]),
+        .target(name: "CExt2FS", linkerSettings: [.linkedLibrary("ext2fs"), .linkedLibrary("com_err")]),
+        .target(name: "Volumes", dependencies: ["CNTFS3G", "CExt2FS", "Reservations", "ErrorCodes"]),
+        .executableTarget(name: "fuzzers", dependencies: ["Reservations", "Volumes"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
