@@ -85,7 +85,8 @@ public enum HostInventoryError: Error, Sendable, Hashable, CustomStringConvertib
     /// What is the matter.
     public var description: String {
         switch self {
-        case .unavailable(let path): "\(path) is not there: disks of this host cannot be found without sysfs"
+        case .unavailable(let path):
+            "\(path) cannot be read: this host's disks, and their uses, are known only with sysfs and procfs"
         }
     }
 }

@@ -61,6 +61,7 @@ import Testing
         let other = try other(target)
         try other.registerIgnoringExistingKey(key(0xB))
         try other.preempt(key: key(0xB), victim: key(0xA), type: .writeExclusiveRegistrantsOnly)
+        #expect(iscsiFailure { try disk.write(block: 1, Self.block) } == .registrationLost)
         do {
             try disk.write(block: 1, Self.block)
             Issue.record("a pre-empted node could write")
@@ -116,6 +117,22 @@ import Testing
         cable.cut(at: 0x2A, delivering: false)
         #expect(iscsiFailure { try disk.write(block: 3, Self.block) } == .registrationLost)
         #expect(try other.read(block: 3, count: 1) == [UInt8](repeating: 0, count: 512))
+    }
+
+    /// The same where the session broke before the write.
+    @Test func aWriteIsNotBegunOnceTheRegistrationIsGone() throws {
+        let target = try TargetDaemon()
+        let cable = try FakeCable(to: target.port)
+        let disk = try owned(cable)
+        let other = try other(target)
+        try other.registerIgnoringExistingKey(key(0xB))
+        try other.preempt(key: key(0xB), victim: key(0xA), type: .writeExclusiveRegistrantsOnly)
+        try other.clearReservations(key: key(0xB))
+        cable.cutNow()
+        #expect(iscsiFailure { try disk.write(block: 3, Self.block) } == .registrationLost)
+        #expect(try other.read(block: 3, count: 1) == [UInt8](repeating: 0, count: 512))
+        // It has been told now.
+        try disk.write(block: 3, Self.block)
     }
 
     @Test func aRestartedTargetIsFoundAgainWithoutTheRegistration() throws {

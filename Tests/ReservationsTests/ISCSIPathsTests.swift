@@ -60,6 +60,8 @@ import Testing
         try other.registerIgnoringExistingKey(key(0xB))
         cables.forEach { $0.cutNow() }
         try other.preempt(key: key(0xB), victim: key(0xA), type: .writeExclusiveRegistrantsOnly)
+        // That the registration is gone is told once, and is no reason to try another path.
+        #expect(iscsiFailure { try disk.write(block: 7, Self.block) } == .registrationLost)
         do {
             try disk.write(block: 7, Self.block)
             Issue.record("a pre-empted node could write")

@@ -6,7 +6,8 @@ import Synchronization
 /// session that broke is made anew by the next command, with the same initiator name and session identifier, so that to the
 /// target it is the same I_T nexus; the registration of this node comes back with it as ``ISCSIRegistration`` describes. A command
 /// during which the connection broke is repeated once, unless doing it twice could matter (PERSISTENT RESERVE OUT, commands
-/// unknown here) or the registration did not come back. A command that got no answer in time is not repeated.
+/// unknown here) or the registration did not come back. Where it did not after a session that broke between two commands, the first
+/// command that could change the unit fails likewise. A command that got no answer in time is not repeated.
 ///
 /// Unit attentions are results like all others; those that seeing to the registration met on its way are told to the next
 /// commands.
@@ -108,7 +109,11 @@ public final class ISCSITransport: SCSITransport {
         _ nexus: inout Nexus, cdb: [UInt8], dataOut: [UInt8], dataInLength: Int
     ) throws -> SCSIResult {
         let end = Deadline(after: timeout * 2)
-        let connection = try connected(&nexus, until: end.capped(to: timeout)).connection
+        let (connection, registration) = try connected(&nexus, until: end.capped(to: timeout))
+        // Whoever writes may count on a registration that went while nothing was sent. Reservation commands meet what is.
+        if registration == .lost, !GuardedTransport.reads(cdb), cdb.first != OperationCode.persistentReserveOut {
+            throw connection.error(.registrationLost)
+        }
         do {
             return try send(&nexus, connection, cdb: cdb, dataOut: dataOut, dataInLength: dataInLength, until: end)
         } catch let lost as ISCSIError {
