@@ -86,7 +86,7 @@ public enum HostInventoryError: Error, Sendable, Hashable, CustomStringConvertib
     public var description: String {
         switch self {
         case .unavailable(let path):
-            "\(path) cannot be read: this host's disks, and their uses, are known only with sysfs and procfs"
+            "\(path) cannot be read: disks of this host are found by sysfs and procfs only"
         }
     }
 }
