@@ -150,6 +150,57 @@ import Testing
         }
     }
 
+    /// As above, of a request that was read with a call before it, and begins when that has ended.
+    @Test func aServerDoesNotWaitForTheRestOfWhatHadToWait() async throws {
+        let limits = RPCServerLimits(
+            association: AssociationLimits(maximumRequest: 100, maximumCallOctets: 10), maximumLongRequests: 1,
+            longRequestSilence: .milliseconds(20))
+        let service = EchoService()
+        try await withServer([service], limits: limits) { _, port in
+            let client = try await RPCClient.connect(host: "127.0.0.1", port: port)
+            let echo = try await client.bind(EchoService.syntax, security: try initiator())
+            let joiner = Joiner()
+            try await client.channel.pipeline.addHandlers([Cutter(after: 6_000), joiner], position: .first)
+            let slow = Task { try await echo.raw(2, [UInt8](repeating: 0, count: 10)) }
+            for await _ in joiner.holds.stream { break }
+            let long = Task { try await echo.raw(0, [UInt8](repeating: 0, count: 10_000)) }
+            for await _ in service.waiting.stream { break }
+            service.release.continuation.yield()
+            await #expect(throws: (any Error).self) { try await long.value }
+            _ = await slow.result
+            try await client.channel.closeFuture.get()
+        }
+    }
+
+    /// Keeps the first message back until the second comes, and sends both at once.
+    private final class Joiner: ChannelOutboundHandler, Sendable {
+        typealias OutboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+
+        /// Tells that the first is here.
+        let holds = AsyncStream.makeStream(of: Void.self)
+        private let first = Mutex<ByteBuffer?>(nil)
+
+        func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+            let octets = unwrapOutboundIn(data)
+            defer { holds.continuation.yield() }
+            let joined = first.withLock { first -> ByteBuffer? in
+                guard var both = first else {
+                    first = octets
+                    return nil
+                }
+                both.writeImmutableBuffer(octets)
+                first = ByteBuffer()
+                return both
+            }
+            guard let joined else {
+                promise?.succeed()
+                return
+            }
+            context.write(wrapOutboundOut(joined), promise: promise)
+        }
+    }
+
     /// Lets so many octets through, and no more.
     private final class Cutter: ChannelOutboundHandler, Sendable {
         typealias OutboundIn = ByteBuffer

@@ -137,7 +137,6 @@ final class ServerConnection: ChannelDuplexHandler {
         guard let octets = buffer.readBytes(length: buffer.readableBytes) else { return }
         holdIfNeeded(context)
         perform(association.receive(octets))
-        watchLongRequest(context)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -219,6 +218,8 @@ final class ServerConnection: ChannelDuplexHandler {
             }
         }
         if !isReading { flushIfHeld() }
+        // It may have begun with octets read earlier, which waited for an acceptor or for the end of a call.
+        watchLongRequest(active.context)
     }
 
     /// Closes so that what was sent arrives: were the socket closed while octets wait to be read, the system would reset the
