@@ -15,6 +15,7 @@ struct Benchmarks: AsyncParsableCommand {
                 swift build -c release --product clusprepd
                 swift build -c release --product clusprep
                 swift run -c release benchmarks
+            Storage is measured beside ntfscp and libiscsi; it needs Debian's ntfs-3g, tgt and libiscsi-dev packages.
             Samba's part needs root, Debian's samba package and port 135 on 127.0.0.9; without them it is left out, and the \
             report says why.
             """)
@@ -40,7 +41,17 @@ struct Benchmarks: AsyncParsableCommand {
     @Flag(help: "Leave Samba out.")
     var alone = false
 
-    @Flag(help: "Print JSON instead of a table.")
+    @Option(help: "What is measured: calls, storage or all.")
+    var only = Part.all
+
+    /// What there is to measure.
+    enum Part: String, ExpressibleByArgument, CaseIterable {
+        case all
+        case calls
+        case storage
+    }
+
+    @Flag(help: "Print JSON instead of tables.")
     var json = false
 
     func validate() throws {
@@ -55,8 +66,17 @@ struct Benchmarks: AsyncParsableCommand {
         ClusPrepDaemon.programs.withLock { $0 = found }
         let folder = try TemporaryFolder()
         let duration = Duration.seconds(seconds)
-        var report = Report(rounds: rounds, seconds: seconds)
+        var reports: [Report] = []
+        if only != .storage { reports.append(try await calls(in: folder, duration)) }
+        if only != .calls {
+            let load = StorageLoad(duration: duration, rounds: rounds, folder: try folder.subfolder("storage"))
+            reports.append(try await load.run())
+        }
+        print(json ? try Report.json(reports) : reports.map { $0.table() }.joined(separator: "\n\n"))
+    }
 
+    private func calls(in folder: borrowing TemporaryFolder, _ duration: Duration) async throws -> Report {
+        var report = Report(rounds: rounds, seconds: seconds)
         report.set("NDR encode DISK_PROPS_EX", .values, try median { try DiskProperties.encode(for: duration) })
         report.set("NDR decode DISK_PROPS_EX", .values, try median { try DiskProperties.decode(for: duration) })
         report.set("TCP ping-pong, 100 octets", .machine, try median { try PingPong.run(for: duration) })
@@ -73,7 +93,7 @@ struct Benchmarks: AsyncParsableCommand {
         report.columns = kinds.map { $0.name }
         try await measureStart(kinds, in: folder, &report)
         try await measureCalls(kinds, in: folder, duration, &report)
-        print(json ? try report.json() : report.table())
+        return report
     }
 
     private func median(_ measure: () throws -> Double) rethrows -> Double {

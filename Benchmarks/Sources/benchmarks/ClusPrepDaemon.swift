@@ -1,8 +1,9 @@
+import ClusPrepClient
 import Foundation
 import Security
 import Synchronization
 
-/// clusprepd, with one user and no disks.
+/// clusprepd, with one user, and no disks unless told.
 struct ClusPrepDaemon: Subject {
     /// Where the programs are.
     struct Programs: Sendable {
@@ -45,6 +46,11 @@ struct ClusPrepDaemon: Subject {
     var processes: ProcessTree { ProcessTree(root: program.identifier) }
 
     static func start(in folder: String) async throws -> ClusPrepDaemon {
+        try await start(in: folder, disks: [])
+    }
+
+    /// Starts it with these disks and none of the host's.
+    static func start(in folder: String, disks: [String]) async throws -> ClusPrepDaemon {
         guard let programs = programs.withLock({ $0 }) else { throw BenchmarkFailure("no programs are known") }
         let begin = ContinuousClock.now
         let state = folder + "/state"
@@ -58,8 +64,8 @@ struct ClusPrepDaemon: Subject {
             programs.daemon,
             [
                 "--state-folder", state, "--listen", "127.0.0.1", "--endpoint-mapper-port", "\(port)", "--node-name",
-                "bench", "--log-level", "error", "--stop-at-end-of-input",
-            ], log: log)
+                "bench", "--log-level", "error", "--stop-at-end-of-input", "--local-disks", "none",
+            ] + disks.flatMap { ["--disks", $0] }, log: log)
         do {
             let since = try await Port.wait(for: port, on: "127.0.0.1", of: program, log: log)
             return ClusPrepDaemon(port: port, servingSince: since, preparation: preparation, program: program)
@@ -71,6 +77,13 @@ struct ClusPrepDaemon: Subject {
 
     func stop() {
         program.stop()
+    }
+
+    /// A client of the one user.
+    var client: ClusPrepClient {
+        ClusPrepClient(
+            host: address, port: port,
+            credentials: .init(domain: "BENCH", user: Self.user, password: Self.password))
     }
 
     func initiator() throws -> any SecurityInitiator {

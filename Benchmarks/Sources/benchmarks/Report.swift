@@ -9,11 +9,14 @@ struct Report {
         case microseconds = "µs"
         case milliseconds = "ms"
         case kibibytes = "KiB"
+        case reads = "reads/s"
+        case cycles = "cycles/s"
+        case mebibytes = "MiB/s"
 
         fileprivate var digits: Int {
             switch self {
-            case .calls, .values, .machine: 0
-            case .microseconds, .milliseconds, .kibibytes: 1
+            case .calls, .values, .machine, .reads, .cycles: 0
+            case .microseconds, .milliseconds, .kibibytes, .mebibytes: 1
             }
         }
     }
@@ -84,20 +87,23 @@ struct Report {
         return ([head, ""] + body + (notes.isEmpty ? [] : [""] + notes)).joined(separator: "\n")
     }
 
-    /// For programs.
-    func json() throws -> String {
+    /// For programs: an array of the reports.
+    static func json(_ reports: [Report]) throws -> String {
+        let data = try JSONSerialization.data(
+            withJSONObject: reports.map(\.object), options: [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes])
+        return String(decoding: data, as: UTF8.self)
+    }
+
+    private var object: [String: Any] {
         let measures = rows.map { row -> [String: Any] in
             [
                 "measure": row.measure, "unit": row.unit.rawValue,
                 "values": row.values.mapKeys { $0.isEmpty ? "machine" : $0 },
             ]
         }
-        let object: [String: Any] = [
+        return [
             "machine": Self.machine, "rounds": rounds, "seconds": seconds, "measures": measures, "notes": notes,
         ]
-        let data = try JSONSerialization.data(
-            withJSONObject: object, options: [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes])
-        return String(decoding: data, as: UTF8.self)
     }
 
     private func text(_ value: Double, _ unit: Unit) -> String {
