@@ -16,6 +16,17 @@ def pytest_sessionstart(session):
             pytest.exit(f"{binaries() / name} is missing: build the package, or set CLUSPREP_BIN_DIR", returncode=2)
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leaves out what has no meaning for a transport: tests marked only_on("emulated") or only_on("iscsi")."""
+
+    def belongs(item):
+        mark = item.get_closest_marker("only_on")
+        return mark is None or item.callspec.params["transport"] in mark.args
+
+    config.hook.pytest_deselected(items=[item for item in items if not belongs(item)])
+    items[:] = [item for item in items if belongs(item)]
+
+
 @pytest.fixture(scope="module")
 def transport(request):
     """How the lab's nodes reach their disks: "emulated", or "iscsi". A file of tests asks for both with

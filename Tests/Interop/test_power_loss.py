@@ -150,11 +150,11 @@ def test_an_owner_is_robbed_while_it_writes(cluster):
     assert owner.presence(disk) == (S_OK, ELSEWHERE)
 
 
-def test_an_owner_whose_target_restarts(cluster, transport):
+@pytest.mark.only_on("iscsi")
+def test_an_owner_whose_target_restarts(cluster):
     """The reservation is gone with the target's memory. Its owner makes it anew or knows that it has lost; in between nothing
-    is written under no reservation, and both nodes never own the disk."""
-    if transport == "emulated":
-        pytest.skip("an emulated unit has no target: it restarts with its host, see test_what_outlasts_a_restart")
+    is written under no reservation, and both nodes never own the disk. (An emulated unit has no target: it restarts with its
+    host, see test_what_outlasts_a_restart.)"""
     nodes, clients = cluster
     disk = csvp.DiskID.of(nodes.disks[0])
     owner, other = clients.storage(node=0, ready=True), attached(clients, disk, 1)

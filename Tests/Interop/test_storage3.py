@@ -184,9 +184,10 @@ def test_another_key_ends_the_ownership(pair, disk):
 # Write protection
 
 
-def test_a_write_protected_unit(daemons, transport):
-    if transport != "emulated":
-        pytest.skip("the target does not take its medium's permissions for write protection")
+# tgtd does not take its medium's permissions for write protection.
+@pytest.mark.only_on("emulated")
+@pytest.mark.usefixtures("transport")
+def test_a_write_protected_unit(daemons):
     nodes = daemons(nodes=1)
     image = nodes.disks[0]["path"]
     mode = os.stat(image).st_mode
