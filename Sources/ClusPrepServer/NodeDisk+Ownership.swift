@@ -30,9 +30,15 @@ extension NodeDisk {
         let present = try await blocking { disk in try disk.readReservation().holder }
         // The loss has been noticed meanwhile.
         guard tenure == self.tenure else { return nil }
-        // No reservation at all is for the defence to put right.
-        if let present, present.key != ownership.key { throw DiskOwnershipError.ownedByAnother(present.key) }
-        return tenure
+        if present?.key == ownership.key { return tenure }
+        if let present { throw DiskOwnershipError.ownedByAnother(present.key) }
+        // Cleared, by whomever: the disk is free, and is to be arbitrated for like any other.
+        await ownership.suspendDefense()
+        await queue.run {
+            guard await tenure == self.tenure else { return }
+            await self.forfeit("the reservation is gone")
+        }
+        return nil
     }
 
     private func challenge() async throws -> Tenure {
@@ -145,9 +151,10 @@ extension NodeDisk {
             return
         }
         switch loss {
-        case .takenOver(let key):
-            logger.warning(
-                "another node took the disk (key \(key.map(\.description) ?? "unknown")); its volumes go offline")
+        case .takenOver(let key?):
+            logger.warning("another node took the disk (key \(key)); its volumes go offline")
+        case .takenOver(nil):
+            logger.warning("the reservation is gone; the disk's volumes go offline")
         case .unreachable:
             logger.warning("the disk did not answer for so long that it may be another node's; its volumes go offline")
         }

@@ -141,7 +141,7 @@ extension NodeDisk {
             possibleKeys = earlierKeys
         case .failure: break
         }
-        if !stands { await forfeit() }
+        if !stands { await forfeit("a client's command has ended this node's ownership of the disk") }
         try result.get()
     }
 
@@ -186,11 +186,11 @@ extension NodeDisk {
         possibleKeys = []
     }
 
-    /// In a turn of the queue: the ownership ended by a command of this node. What the command left on the disk is for those who have
-    /// a claim.
-    private func forfeit() async {
+    /// In a turn of the queue: the ownership has ended, and its defence is suspended. What is left on the disk is for those who have a
+    /// claim.
+    func forfeit(_ reason: String) async {
         guard let tenure else { return }
-        logger.warning("a client's command has ended this node's ownership of the disk; its volumes go offline")
+        logger.warning("\(reason); its volumes go offline")
         let volumes = mounted?.volumes ?? []
         let listeners = Array(owners.values)
         mounted = nil

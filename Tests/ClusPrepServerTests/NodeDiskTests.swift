@@ -163,4 +163,30 @@ struct NodeDiskTests {
             try await elsewhere.stopDefense(new)
         }
     }
+    /// An owner whose reservation is gone arbitrates as if it had never owned the disk: before its next look at it, another may have
+    /// come, written and gone.
+    @Test
+    func aClearedOwnerArbitratesAnew() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let node = TestNode(name: "a")
+            let disk = node.disk(images[0].path)
+            let (first, second) = (NodeDisk.Holder.new(), NodeDisk.Holder.new())
+            let losses = Counter()
+            let old = try await disk.arbitrate(first) { _ in await losses.increment() }
+            #expect(try await disk.online(first) == 1)
+
+            let elsewhere = TestNode(name: "b").environment
+            let other = try elsewhere.open(images[0].path)
+            try other.registerIgnoringExistingKey(elsewhere.key)
+            try other.clearReservations(key: elsewhere.key)
+
+            let new = try await disk.arbitrate(second) { _ in }
+            #expect(new != old)
+            #expect(try other.readReservation().holder?.key == node.key)
+            await losses.first()
+            #expect(await Self.code { try await disk.withVolume(0, first) { _ in } } == Self.invalidState)
+            #expect(try await disk.online(second) == 1)
+            try await disk.stopDefense(second)
+        }
+    }
 }

@@ -152,9 +152,9 @@ def test_an_owner_is_robbed_while_it_writes(cluster):
 
 @pytest.mark.only_on("iscsi")
 def test_an_owner_whose_target_restarts(cluster):
-    """The reservation is gone with the target's memory. Its owner makes it anew or knows that it has lost; in between nothing
-    is written under no reservation, and both nodes never own the disk. (An emulated unit has no target: it restarts with its
-    host, see test_what_outlasts_a_restart.)"""
+    """The reservation is gone with the target's memory: whoever arbitrates first has the disk, the owner of old like anybody else.
+    Two nodes never own it, and what was acknowledged stays. (An emulated unit has no target: it restarts with its host, see
+    test_what_outlasts_a_restart.)"""
     nodes, clients = cluster
     disk = csvp.DiskID.of(nodes.disks[0])
     owner, other = clients.storage(node=0, ready=True), attached(clients, disk, 1)

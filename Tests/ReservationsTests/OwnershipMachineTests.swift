@@ -163,23 +163,21 @@ import Testing
         #expect(machine.handle(.done) == .finish(.lost(theirs)))
     }
 
-    @Test mutating func clearedOwnerComesBack() {
+    /// Another may have come and gone since the last look.
+    @Test(arguments: [true, false]) mutating func clearedOwnerHasLost(isRegistered: Bool) {
         makeOwner()
         _ = machine.handle(.defend)
-        #expect(machine.handle(seen(nil)) == .register)
-        #expect(machine.isOwned)
-        #expect(machine.handle(.done) == .reserve)
-        #expect(machine.handle(.done) == .finish(.owned))
+        #expect(machine.handle(isRegistered ? seen(nil, ours) : seen(nil)) == .unregister)
+        #expect(!machine.isOwned)
+        #expect(machine.handle(.done) == .finish(.lost(.none)))
     }
 
-    @Test mutating func clearedOwnerComesTooLate() {
+    /// A reservation of a key that is not registered is none that we made.
+    @Test mutating func ownerWithoutRegistrationHasLost() {
         makeOwner()
         _ = machine.handle(.defend)
-        _ = machine.handle(seen(nil, theirs))
-        _ = machine.handle(.done)
-        #expect(machine.handle(.conflict) == .unregister)
-        #expect(machine.handle(.done) == .finish(.lost(.none)))
-        #expect(!machine.isOwned)
+        #expect(machine.handle(seen(ours, theirs)) == .unregister)
+        #expect(machine.handle(.done) == .finish(.lost(ours)))
     }
 
     @Test mutating func failedLooksAreToleratedForTheChallengeTime() {

@@ -32,7 +32,7 @@ extension DiskOwnershipError: CustomStringConvertible {
 
 /// How an owned disk was lost.
 public enum OwnershipLoss: Sendable, Equatable {
-    /// Another node holds the reservation; its key where known.
+    /// Another node holds the reservation, with this key; nil where nobody does, or not any more.
     case takenOver(by: ReservationKey?)
     /// The disk did not answer for as long as a challenger would have had to wait, so it may be another's by now.
     case unreachable

@@ -26,8 +26,8 @@
 /// back from before ``DiskOwnership/arbitrate()`` until the disk is owned or the registration is gone.
 ///
 /// **An owner that was cleared.** CLEAR, or a target that lost power without APTPL, leaves no reservation and no
-/// registration. The owner registers and reserves again at its next look, and has lost only if another holds the reservation
-/// by then.
+/// registration. Whoever owned the disk has then lost it, even to nobody: until its next look another node may have taken the
+/// disk, written to it and lost it the same way, and what the old owner remembers of its volumes would be wrong.
 struct OwnershipMachine: Sendable, Equatable {
     /// The reservation type that ownership is.
     static let type = ReservationType.writeExclusiveRegistrantsOnly
@@ -111,8 +111,6 @@ struct OwnershipMachine: Sendable, Equatable {
         case owned
         case looking
         case removing([ReservationKey])
-        case returning
-        case reclaiming
         case releasing
         case leaving
     }
@@ -136,7 +134,7 @@ struct OwnershipMachine: Sendable, Equatable {
     /// Whether the disk is ours, as far as is known.
     var isOwned: Bool {
         switch state {
-        case .owned, .looking, .removing, .returning, .reclaiming: true
+        case .owned, .looking, .removing: true
         default: false
         }
     }
@@ -147,7 +145,7 @@ struct OwnershipMachine: Sendable, Equatable {
         case .idle: start(event)
         case .registering, .reserving, .finding, .challenging, .judging, .preempting, .confirming: arbitrate(event)
         case .withdrawing(let ending): end(ending)
-        case .owned, .looking, .removing, .returning, .reclaiming: defend(event)
+        case .owned, .looking, .removing: defend(event)
         case .releasing, .leaving: leave(event)
         }
     }
@@ -242,13 +240,6 @@ struct OwnershipMachine: Sendable, Equatable {
         case (.removing(let rest), .done), (.removing(let rest), .conflict):
             // A conflict says that the challenger has gone by itself, or that we are no longer the owner: the next look tells.
             return remove(rest)
-        case (.returning, .done):
-            return enter(.reclaiming, .reserve)
-        case (.reclaiming, .done):
-            failures = 0
-            return end(.owned)
-        case (.reclaiming, .conflict), (.returning, .conflict):
-            return withdraw(.lost(.none))
         default:
             failures += 1
             return failures < tolerance ? end(.owned) : withdraw(.unreachable)
@@ -256,8 +247,9 @@ struct OwnershipMachine: Sendable, Equatable {
     }
 
     private mutating func look(at observation: Observation) -> Action {
-        if let holder = observation.holder, holder.key != key { return withdraw(.lost(holder.key)) }
-        if observation.holder == nil || !observation.keys.contains(key) { return enter(.returning, .register) }
+        guard let holder = observation.holder, holder.key == key, observation.keys.contains(key) else {
+            return withdraw(.lost(observation.holder?.key ?? .none))
+        }
         var others: [ReservationKey] = []
         for other in observation.keys where other != key && !others.contains(other) { others.append(other) }
         return remove(others)
