@@ -61,13 +61,21 @@ let package = Package(
         .target(
             name: "Reservations",
             dependencies: ["CISCSI", "CLinuxStorage", "ErrorCodes", .product(name: "NIOPosix", package: "swift-nio")]),
-        .target(name: "HostInventory", dependencies: ["Reservations", "ErrorCodes"]),
+        .systemLibrary(name: "CNFTables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
+        .target(name: "CLinuxNetwork"),
+        .target(
+            name: "HostInventory",
+            dependencies: ["CLinuxNetwork", "CNFTables", "Reservations", "ErrorCodes", logging]),
+        .target(name: "RouteProbes", dependencies: ["CLinuxNetwork", "HostInventory", "ErrorCodes", logging] + nio),
         .target(name: "CNTFS3G", linkerSettings: [.linkedLibrary("ntfs-3g")]),
         .target(name: "CExt2FS", linkerSettings: [.linkedLibrary("ext2fs"), .linkedLibrary("com_err")]),
         .target(name: "Volumes", dependencies: ["CNTFS3G", "CExt2FS", "Reservations", "ErrorCodes"]),
+        .target(name: "EventLog", dependencies: ["ErrorCodes", logging]),
         .target(
             name: "ClusterEngine",
-            dependencies: ["Security", "ErrorCodes", logging, .product(name: "GRDB", package: "GRDB.swift")]),
+            dependencies: [
+                "COpenSSL", "Security", "ErrorCodes", logging, .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
 
         // Shares of files: Samba's server and client behind a door of their own.
         .target(name: "FileShares", dependencies: ["ErrorCodes", "Security", logging]),
@@ -79,7 +87,7 @@ let package = Package(
             name: "ClusPrepServer",
             dependencies: [
                 "ClusterProtocols", "DCOM", "DCERPC", "NDR", "Security", "Reservations", "Volumes", "ClusterEngine",
-                "HostInventory", "FileShares", "ErrorCodes", logging,
+                "HostInventory", "RouteProbes", "EventLog", "FileShares", "ErrorCodes", logging,
             ]),
         .target(
             name: "ClusPrepClient",
@@ -88,15 +96,16 @@ let package = Package(
             name: "clusprepd",
             dependencies: [
                 "ClusPrepServer", "ClusterEngine", "DCOM", "DCERPC", "Security", "Reservations", "HostInventory",
-                "FileShares", logging,
+                "RouteProbes", "EventLog", "FileShares", logging,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
         .executableTarget(
             name: "clusprep",
             dependencies: [
-                "ClusPrepClient", "ClusterEngine", "ClusterProtocols", "Reservations", "HostInventory", "Volumes",
-                "Security", "ErrorCodes", logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "ClusPrepClient", "ClusterEngine", "ClusterProtocols", "Reservations", "HostInventory", "RouteProbes",
+                "EventLog", "FileShares", "Volumes", "Security", "ErrorCodes", logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
         // What several rooms' tests need.
@@ -110,7 +119,9 @@ let package = Package(
         .testTarget(name: "DCERPCTests", dependencies: ["DCERPC", "NDR", "Security", logging] + nio),
         .testTarget(name: "DCOMTests", dependencies: ["DCOM", "DCERPC", "NDR", "Security", "ErrorCodes"]),
         .testTarget(name: "ReservationsTests", dependencies: ["Reservations", "TestSupport", "ErrorCodes"]),
-        .testTarget(name: "HostInventoryTests", dependencies: ["HostInventory", "Reservations"]),
+        .testTarget(name: "HostInventoryTests", dependencies: ["HostInventory", "Reservations", "ErrorCodes"]),
+        .testTarget(name: "RouteProbesTests", dependencies: ["RouteProbes", "TestSupport"]),
+        .testTarget(name: "EventLogTests", dependencies: ["EventLog", "TestSupport", logging]),
         .testTarget(name: "FileSharesTests", dependencies: ["FileShares", "Security", "ErrorCodes", logging]),
         .testTarget(name: "VolumesTests", dependencies: ["Volumes", "Reservations", "ErrorCodes"]),
         .testTarget(
@@ -120,7 +131,7 @@ let package = Package(
             name: "ClusPrepServerTests",
             dependencies: [
                 "ClusPrepServer", "ClusterEngine", "ClusterProtocols", "DCERPC", "NDR", "Reservations", "Volumes",
-                "HostInventory", "FileShares", "TestSupport", "ErrorCodes", logging,
+                "HostInventory", "RouteProbes", "EventLog", "FileShares", "TestSupport", "ErrorCodes", logging,
             ]),
         .testTarget(
             name: "clusprepTests", dependencies: ["clusprep", "Reservations", "ClusPrepClient"]),

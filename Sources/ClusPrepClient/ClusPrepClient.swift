@@ -76,7 +76,7 @@ public struct ClusPrepClient: Sendable {
         }
     }
 
-    private func activate<Client>(
+    func activate<Client>(
         _ clsid: GUID, _ interfaces: [RPCInterface], _ make: (ObjectReference) async throws -> Client
     ) async throws -> Client {
         let object = try await ActivationClient().activate(

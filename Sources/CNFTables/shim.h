@@ -1,0 +1,2 @@
+/* libnftables: the kernel's ruleset as JSON. */
+#include <nftables/libnftables.h>
