@@ -1,6 +1,7 @@
 """Samba's clients: smbtorture's DCOM and endpoint-mapper suites, and rpcclient."""
 
 import subprocess
+import tempfile
 
 import pytest
 from lab import tool
@@ -11,7 +12,11 @@ TIMEOUT = 180
 def run(lab, *command, index=0):
     node = lab.nodes[index]
     arguments = [str(word) for word in command]
-    finished = subprocess.run(arguments, capture_output=True, text=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL)
+    # smbtorture leaves a folder where it is run.
+    with tempfile.TemporaryDirectory() as folder:
+        finished = subprocess.run(
+            arguments, capture_output=True, text=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL, cwd=folder
+        )
     return finished.returncode, f"{node['name']}: {' '.join(arguments)}\n{finished.stdout}{finished.stderr}"
 
 
