@@ -65,7 +65,7 @@ let package = Package(
         .target(name: "CLinuxNetwork"),
         .target(
             name: "HostInventory",
-            dependencies: ["CLinuxNetwork", "CNFTables", "Reservations", "ErrorCodes", logging]),
+            dependencies: ["CLinuxNetwork", "CNFTables", "Reservations", "Security", "ErrorCodes", logging]),
         .target(name: "RouteProbes", dependencies: ["CLinuxNetwork", "HostInventory", "ErrorCodes", logging] + nio),
         .target(name: "CNTFS3G", linkerSettings: [.linkedLibrary("ntfs-3g")]),
         .target(name: "CExt2FS", linkerSettings: [.linkedLibrary("ext2fs"), .linkedLibrary("com_err")]),
