@@ -42,7 +42,7 @@ public enum ClusterLogLine {
     /// `yyyy/mm/dd-hh:mm:ss.mmm`; milliseconds are rounded down.
     public static func time(_ time: EventTime, in zone: LogTimeZone) -> String {
         var seconds = floored(time.wall, 1_000_000)
-        let milliseconds = (time.wall - seconds * 1_000_000) / 1000
+        let milliseconds = (time.wall % 1_000_000 + 1_000_000) % 1_000_000 / 1000
         seconds += zone.secondsFromGMT(at: seconds)
         let days = floored(seconds, 86400)
         let second = seconds - days * 86400

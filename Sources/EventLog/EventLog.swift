@@ -83,10 +83,12 @@ public final class EventLog: Sendable {
     public static func open(
         folder: String, limits: Limits = Limits(), clock: EventClock = .system()
     ) throws(EventLogError) -> EventLog {
-        try EventLog(folder: folder, limits: limits, clock: clock)
+        try EventLog(folder: folder, limits: limits, clock: clock) { $0.write($1) }
     }
 
-    private init(folder: String, limits: Limits, clock: EventClock) throws(EventLogError) {
+    init(
+        folder: String, limits: Limits, clock: EventClock, store: @escaping SegmentWriter.Store
+    ) throws(EventLogError) {
         self.folder = folder
         self.limits = limits
         self.clock = clock
@@ -100,7 +102,7 @@ public final class EventLog: Sendable {
         self.lock = lock
         let last = try EventLogReader(folder: folder).last()
         state = Mutex(State(nextNumber: (last?.number ?? 0) &+ 1, lastTime: last?.time))
-        writer = Mutex(try SegmentWriter(folder: SegmentFolder(path: folder), limits: limits))
+        writer = Mutex(try SegmentWriter(folder: SegmentFolder(path: folder), limits: limits, store: store))
     }
 
     /// The time by the log's clock: what spans are counted from.
@@ -134,10 +136,11 @@ public final class EventLog: Sendable {
         writer.withLock { $0.synchronize() }
     }
 
-    /// Flushes and takes no more events.
+    /// Flushes, takes no more events and leaves the store to another.
     public func close() {
         state.withLock { $0.isClosed = true }
         flush()
+        flock(lock.number, LOCK_UN)
     }
 
     deinit {
@@ -146,24 +149,22 @@ public final class EventLog: Sendable {
 
     // MARK: Events on their way
 
-    /// - Returns: whether there was room for it.
-    @discardableResult
+    /// - Parameter isNote: whether it is the one that tells of a loss, for which there is always room.
     private func enqueue(
-        _ state: inout State, time: EventTime, thread: UInt32, level: EventLevel, component: String, text: String
-    ) -> Bool {
+        _ state: inout State, time: EventTime, thread: UInt32, level: EventLevel, component: String, text: String,
+        isNote: Bool = false
+    ) {
         let record = EventRecord(
             number: state.nextNumber, time: time, process: process, thread: thread, level: level,
             component: component, text: text)
         // One that is dropped keeps its number, so that a reader sees the gap whatever becomes of us.
         state.nextNumber &+= 1
         let octets = RecordLayout.encode(record, longestText: limits.longestText)
-        guard state.pending.isEmpty || state.pendingOctets + octets.count <= limits.pendingOctets else {
-            drop(&state, Loss(count: 1, first: time, last: time, errno: 0))
-            return false
+        guard isNote || state.pending.isEmpty || state.pendingOctets + octets.count <= limits.pendingOctets else {
+            return drop(&state, Loss(count: 1, first: time, last: time, errno: 0))
         }
         state.pending.append(octets)
         state.pendingOctets += octets.count
-        return true
     }
 
     /// A clock that was set is told of in the log, which otherwise could not be understood.
@@ -229,13 +230,12 @@ public final class EventLog: Sendable {
     private func tell(_ state: inout State, of loss: Loss) {
         let reason = loss.errno == 0 ? "they came too fast" : String(cString: strerror(loss.errno))
         let (first, last) = (ClusterLogLine.time(loss.first, in: .gmt), ClusterLogLine.time(loss.last, in: .gmt))
-        let index = state.pending.count
-        let isOnItsWay = enqueue(
-            &state, time: clock.now, thread: currentThread(), level: .warning, component: "log",
-            text: "\(loss.count) events were lost between \(first) and \(last) GMT: \(reason)")
-        guard isOnItsWay else { return }
+        let what = loss.count == 1 ? "1 event was" : "\(loss.count) events were"
+        state.told = (state.pending.count, loss)
         state.loss = nil
-        state.told = (index, loss)
+        enqueue(
+            &state, time: clock.now, thread: currentThread(), level: .warning, component: "log",
+            text: "\(what) lost between \(first) and \(last) GMT: \(reason)", isNote: true)
     }
 
     /// Writes what waits, whoever is writing now.

@@ -3,7 +3,7 @@ import Logging
 /// Brings what is said through swift-log into an ``EventLog``; made for standing beside another handler, as
 /// `MultiplexLogHandler([stderr, EventLogHandler(label: label, log: log)])`.
 ///
-/// The component is the label without its first part: `storage` for `clusprepd.storage`, `clusprepd` for `clusprepd`. Metadata
+/// The component is the label without the daemon's name: `storage` for `clusprepd.storage`, `rpc.server` for itself. Metadata
 /// follow the message as `key=value`, in the keys' order, and an error as `error=…`.
 public struct EventLogHandler: LogHandler {
     /// Stays with every event of the logger.
@@ -44,8 +44,9 @@ public struct EventLogHandler: LogHandler {
     }
 
     static func component(of label: String) -> String {
-        guard let dot = label.firstIndex(of: "."), dot < label.index(before: label.endIndex) else { return label }
-        return String(label[label.index(after: dot)...])
+        let program = "clusprepd."
+        guard label.hasPrefix(program), label.count > program.count else { return label }
+        return String(label.dropFirst(program.count))
     }
 }
 

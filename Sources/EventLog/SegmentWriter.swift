@@ -2,14 +2,19 @@ import Foundation
 
 /// The end of a store: appends whole records to the newest file and keeps all files together within their limit.
 struct SegmentWriter {
+    /// Writes octets to a file, as ``FileDescriptor/write(_:)`` does; another in tests of full disks.
+    typealias Store = @Sendable (FileDescriptor, ArraySlice<UInt8>) -> (count: Int, errno: Int32)
+
     private let folder: SegmentFolder
     private let limits: EventLog.Limits
+    private let store: Store
     private var segments: [SegmentFolder.Segment]
     private var file: FileDescriptor?
     /// The octets of the newest file.
     private var size = 0
 
-    init(folder: SegmentFolder, limits: EventLog.Limits) throws(EventLogError) {
+    init(folder: SegmentFolder, limits: EventLog.Limits, store: @escaping Store) throws(EventLogError) {
+        self.store = store
         self.folder = folder
         self.limits = limits
         segments = try folder.segments()
@@ -48,7 +53,7 @@ struct SegmentWriter {
                 octets += records[end]
                 end += 1
             }
-            guard let result = file?.write(octets[...]) else { return (done - records.startIndex, EBADF) }
+            guard let result = file.map({ store($0, octets[...]) }) else { return (done - records.startIndex, EBADF) }
             size += result.count
             if result.errno != 0 {
                 return (done - records.startIndex + keepWhole(records[done..<end], of: result.count), result.errno)
