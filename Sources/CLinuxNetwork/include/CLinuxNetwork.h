@@ -9,4 +9,6 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
+#include "probes.h"
+
 #endif
