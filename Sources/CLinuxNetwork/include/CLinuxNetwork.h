@@ -9,6 +9,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
+#include "links.h"
 #include "probes.h"
 
 #endif
