@@ -7,8 +7,8 @@ public actor ClusterEngine {
     /// What the node is once and for all.
     public nonisolated let record: NodeRecord
 
-    private let store: any ClusterStore
-    private let key: NodeKey
+    let store: any ClusterStore
+    let key: NodeKey
     /// Held, not used: as long as the engine runs, no second daemon may start on its state.
     private let daemonLock: FileLock?
 
@@ -42,7 +42,7 @@ public actor ClusterEngine {
         daemonLock = nil
     }
 
-    private static let serviceSecretKey = StoreKey(.node, "service-secret")
+    static let serviceSecretKey = StoreKey(.node, "service-secret")
     private static let serviceSecretContext = Array("service-secret".utf8)
 
     /// Keeps the cluster's secret, and forgets the one before ([MS-CSVP] 3.10.4.1).

@@ -22,6 +22,9 @@ public protocol ClusterStore: Sendable {
     /// - Throws: ``ClusterStoreError/conflict(_:)`` with the first condition's key that does not hold; nothing is changed.
     @discardableResult
     func apply(_ changes: [StoreChange], if conditions: [StoreCondition]) async throws(ClusterStoreError) -> Int64
+
+    /// Sees to it that nothing of removed entries is left where the store keeps its data, as far as it can.
+    func forgetRemoved() async throws(ClusterStoreError)
 }
 
 /// A kind of document.
@@ -80,6 +83,8 @@ public enum StoreChange: Sendable, Equatable {
     case put(StoreKey, [UInt8])
     /// Removes an entry; it need not exist.
     case remove(StoreKey)
+    /// Removes all entries of a collection; there need not be any.
+    case removeAll(StoreCollection)
 }
 
 /// What a transaction rests on.

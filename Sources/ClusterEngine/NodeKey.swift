@@ -19,6 +19,7 @@ public struct NodeKey: Sendable {
     enum Purpose: String {
         case keyCheck = "ClusPrep key check 1"
         case serviceSecret = "ClusPrep service secret 1"
+        case clusterCertificate = "ClusPrep cluster certificate 1"
         case userPassword = "ClusPrep user password 1"
     }
 

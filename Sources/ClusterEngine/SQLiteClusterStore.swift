@@ -109,9 +109,28 @@ public final class SQLiteClusterStore: ClusterStore {
                     try database.execute(
                         sql: "DELETE FROM entry WHERE collection = ? AND name = ?",
                         arguments: [key.collection.rawValue, key.name])
+                case .removeAll(let collection):
+                    try database.execute(
+                        sql: "DELETE FROM entry WHERE collection = ?", arguments: [collection.rawValue])
                 }
             }
             return revision
+        }
+    }
+
+    /// Writes the log's changes into the database, where what was removed is overwritten with zeros (secure_delete), and empties
+    /// the log. Where another process reads just now, the log stays, and goes with a later one's.
+    public func forgetRemoved() async throws(ClusterStoreError) {
+        let result: Result<Void, any Error> = await withCheckedContinuation { continuation in
+            queue.asyncWriteWithoutTransaction { database in
+                continuation.resume(
+                    returning: Result { _ = try Row.fetchOne(database, sql: "PRAGMA wal_checkpoint(TRUNCATE)") })
+            }
+        }
+        do {
+            try result.get()
+        } catch {
+            throw Self.wrap(error, path: path)
         }
     }
 
@@ -162,6 +181,8 @@ public final class SQLiteClusterStore: ClusterStore {
         var configuration = Configuration()
         configuration.label = "ClusterStore"
         configuration.busyMode = .timeout(busyTimeout)
+        // A secret that was removed or replaced, sealed or not, is not to be found in the file's free space.
+        configuration.prepareDatabase { database in try database.execute(sql: "PRAGMA secure_delete = ON") }
         return configuration
     }
 

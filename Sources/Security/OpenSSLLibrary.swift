@@ -61,6 +61,11 @@ final class OpenSSLLibrary: @unchecked Sendable {
         guard result == 1 else { throw .primitiveFailed(name: name, cause: lastError()) }
     }
 
+    /// The error of a call that says by its result's absence, or its sign, that it failed.
+    static func failure(_ name: String) -> CryptographyError {
+        .primitiveFailed(name: name, cause: lastError())
+    }
+
     /// Takes the reason of the last failure from this thread's error queue, and empties the queue.
     private static func lastError() -> String {
         let code = ERR_get_error()

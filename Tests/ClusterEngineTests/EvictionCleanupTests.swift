@@ -1,0 +1,209 @@
+import ErrorCodes
+import Foundation
+import Logging
+import Security
+import Synchronization
+import Testing
+
+@testable import ClusterEngine
+
+@Suite struct EvictionCleanupTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    @Test func removesTheMembershipAndNothingElse() async throws {
+        let state = try NodeState.open(folder: folder.state, as: .daemon)
+        try await NodeUserDirectory(state: state).add(name: "alice", password: "Passw0rd!", isAdministrator: true)
+        let before = try await Contents(state)
+        let files = try folderNames()
+        try await Member.make(state.engine)
+        #expect(try await Contents(state) != before)
+        let cleanup = EvictionCleanup(engine: state.engine, environment: .init(logger: .silent))
+        for _ in 0..<2 {
+            try await cleanup.begin(after: .zero, options: []).finished.value.get()
+            #expect(try await Contents(state) == before)
+            #expect(try folderNames() == files)
+        }
+        let engine = try NodeState.open(folder: folder.state, as: .tool).engine
+        #expect(try await engine.membership() == nil)
+        #expect(try await engine.serviceSecret() == nil)
+        #expect(engine.record == state.record)
+    }
+
+    @Test func optionsDecideAboutTheService() async throws {
+        let state = try NodeState.open(folder: folder.state, as: .daemon)
+        for (options, stops) in [
+            ([], true), (.dontAwaitServiceStop, true), (.dontStopService, false),
+            ([.dontStopService, .dontAwaitServiceStop], false),
+        ] as [(CleanupOptions, Bool)] {
+            let (stopped, stopping) = AsyncStream.makeStream(of: Void.self)
+            let wasMember = Mutex<Bool?>(nil)
+            var environment = EvictionCleanup.Environment(logger: .silent)
+            let engine = state.engine
+            environment.stopService = {
+                let isMember = try await engine.membership() != nil
+                wasMember.withLock { $0 = isMember }
+                stopping.finish()
+            }
+            try await Member.make(engine)
+            let cleanup = EvictionCleanup(engine: engine, environment: environment)
+            try await cleanup.begin(after: .zero, options: options).finished.value.get()
+            if stops { for await _ in stopped {} }
+            #expect((wasMember.withLock { $0 } != nil) == stops)
+            // Where it is waited for, the membership is still there while it stops.
+            if options.isEmpty { #expect(wasMember.withLock { $0 } == true) }
+        }
+    }
+
+    @Test func oneThatDoesNotAwaitTheServiceEndsBeforeIt() async throws {
+        let state = try NodeState.open(folder: folder.state, as: .daemon)
+        let (gate, opening) = AsyncStream.makeStream(of: Void.self)
+        var environment = EvictionCleanup.Environment(logger: .silent)
+        environment.stopService = { for await _ in gate {} }
+        let cleanup = EvictionCleanup(engine: state.engine, environment: environment)
+        try await Member.make(state.engine)
+        try await cleanup.begin(after: .zero, options: .dontAwaitServiceStop).finished.value.get()
+        #expect(try await state.engine.membership() == nil)
+        // And one that does, does not.
+        let run = cleanup.begin(after: .zero, options: [])
+        try await run.recorded.value.get()
+        #expect(try await state.store.entry(CleanupIntent.key) != nil)
+        opening.finish()
+        try await run.finished.value.get()
+        #expect(try await state.store.entry(CleanupIntent.key) == nil)
+    }
+
+    @Test func whatCannotBeRemovedIsTriedAgain() async throws {
+        let state = try NodeState.open(folder: folder.state, as: .daemon)
+        let fails = Mutex(true)
+        let removals = Mutex(0)
+        var environment = EvictionCleanup.Environment(logger: .silent)
+        environment.leftovers = [
+            .init("the first") { if fails.withLock({ $0 }) { throw Win32Error.busy } },
+            .init("the second") { removals.withLock { $0 += 1 } },
+        ]
+        environment.stopService = { if fails.withLock({ $0 }) { throw Win32Error.accessDenied } }
+        let cleanup = EvictionCleanup(engine: state.engine, environment: environment)
+        try await Member.make(state.engine)
+        let result = await cleanup.begin(after: .zero, options: []).finished.value
+        guard case .failure(let error) = result else {
+            Issue.record("it cannot be complete")
+            return
+        }
+        #expect(error.hresult == Win32Error.accessDenied.hresult)
+        #expect(removals.withLock { $0 } == 1, "one failure does not keep the rest")
+        #expect(try await state.engine.membership() == nil)
+        // A secret of a new set-up is not part of what was left.
+        try await state.engine.configureServiceSecret(SecretBytes([1]))
+        fails.withLock { $0 = false }
+        try await cleanup.resume()?.value.get()
+        #expect(removals.withLock { $0 } == 2)
+        #expect(try await state.engine.serviceSecret() != nil)
+        #expect(try await cleanup.resume() == nil, "nothing is left on record")
+    }
+
+    @Test func joining() async throws {
+        let state = try NodeState.open(folder: folder.state, as: .daemon)
+        let blue = ClusterMembership(clusterName: "blue", clusterID: UUID(), since: 1)
+        try await state.engine.join(blue)
+        #expect(try await state.engine.membership() == blue)
+        await #expect(throws: MembershipError.alreadyMember(of: "blue")) { try await state.engine.join(blue) }
+        for name in ["", "a..b", "-a", "a-", "a b", "ä", String(repeating: "a", count: 64)] {
+            await #expect(throws: MembershipError.badName(name)) {
+                try await state.engine.join(.init(clusterName: name, clusterID: UUID(), since: 1))
+            }
+        }
+        // One that has begun and not ended, as after a crash.
+        try await state.store.apply([
+            .remove(ClusterMembership.key),
+            .put(CleanupIntent.key, try CleanupIntent(phase: .begun, due: 0, delay: 0, options: []).encoded),
+        ])
+        await #expect(throws: MembershipError.cleanupUnderWay) { try await state.engine.join(blue) }
+        // One that waits is off.
+        try await state.store.apply([
+            .put(CleanupIntent.key, try CleanupIntent(phase: .waiting, due: .max, delay: 1, options: []).encoded)
+        ])
+        try await state.engine.join(blue)
+        let cleanup = EvictionCleanup(engine: state.engine, environment: .init(logger: .silent))
+        #expect(try await cleanup.resume() == nil)
+        #expect(try await state.engine.membership() == blue)
+    }
+
+    /// A clock that was set back does not make a delay longer than it was.
+    @Test func whatWaitedGoesOnWaiting() async throws {
+        let state = try NodeState.open(folder: folder.state, as: .daemon)
+        try await Member.make(state.engine)
+        for (due, isDue) in [(999, true), (1000, true)] as [(Int64, Bool)] {
+            let intent = CleanupIntent(phase: .waiting, due: due, delay: 500, options: [])
+            try await state.store.apply([.put(CleanupIntent.key, try intent.encoded)])
+            var environment = EvictionCleanup.Environment(logger: .silent)
+            environment.now = { 1000 }
+            let cleanup = EvictionCleanup(engine: state.engine, environment: environment)
+            let going = try #require(try await cleanup.resume())
+            #expect(try await (state.engine.membership() == nil) == isDue)
+            try await going.value.get()
+        }
+    }
+
+    /// `kill -9` while a member is being cleaned up, at another moment each time: the next call completes it.
+    @Test func killedAtAnyMoment() async throws {
+        let path = folder.state
+        let before = try await Contents(NodeState.open(folder: path, as: .daemon))
+        for round in 0..<10 {
+            await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String, round = round as Int] in
+                let engine = try NodeState.open(folder: path, as: .daemon).engine
+                if try await engine.membership() == nil { try await Member.make(engine) }
+                let cleanup = EvictionCleanup(engine: engine, environment: .init(logger: .silent))
+                Thread.detachNewThread {
+                    usleep(UInt32.random(in: 0...UInt32(1000 * (1 + round))))
+                    kill(getpid(), SIGKILL)
+                }
+                _ = await cleanup.begin(after: .zero, options: []).finished.value
+                while true { sleep(1) }
+            }
+            let state = try NodeState.open(folder: path, as: .daemon)
+            let cleanup = EvictionCleanup(engine: state.engine, environment: .init(logger: .silent))
+            if round.isMultiple(of: 2) {
+                try await cleanup.resume()?.value.get()
+                // It may have been killed before it was asked.
+                try await cleanup.begin(after: .zero, options: []).finished.value.get()
+            } else {
+                try await cleanup.begin(after: .zero, options: []).finished.value.get()
+            }
+            #expect(try await Contents(state) == before, "round \(round)")
+        }
+    }
+
+    private func folderNames() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder.state).sorted()
+    }
+}
+
+extension Logger {
+    static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+}
+
+/// Makes a member of a node.
+private enum Member {
+    static func make(_ engine: ClusterEngine) async throws {
+        try await engine.configureServiceSecret(SecretBytes(Array("a service secret".utf8)))
+        for kind in ClusterCertificateKind.allCases {
+            try await engine.configureCertificate(ClusterCertificateTests.sample, for: kind)
+        }
+        if try await engine.membership() == nil {
+            try await engine.join(ClusterMembership(clusterName: "blue", clusterID: UUID(), since: 1))
+        }
+    }
+}
+
+/// All entries of a store, without their revisions.
+private struct Contents: Equatable {
+    var entries: [StoreKey: [UInt8]] = [:]
+
+    init(_ state: NodeState) async throws {
+        for collection in [StoreCollection.node, .users, .cluster] {
+            for entry in try await state.store.entries(in: collection) { entries[entry.key] = entry.value }
+        }
+    }
+}
