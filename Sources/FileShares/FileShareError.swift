@@ -14,6 +14,8 @@ public enum FileShareError: Error, Hashable, Sendable {
     case accountIsRoot(name: String)
     /// Samba knows the account already, and not from us.
     case accountTaken(name: String)
+    /// A share of that name shows another folder.
+    case shareTaken(name: String)
     /// Another test has its shares on this node.
     case busy
     /// The service has ended.
@@ -59,7 +61,8 @@ extension FileShareError {
     /// Whether it is about this host, so that whoever runs it should hear of it; the rest is the client's or another node's.
     public var concernsHost: Bool {
         switch self {
-        case .notInstalled, .notServed, .noAddress, .noAccount, .accountIsRoot, .accountTaken, .commandFailed,
+        case .notInstalled, .notServed, .noAddress, .noAccount, .accountIsRoot, .accountTaken, .shareTaken,
+            .commandFailed,
             .commandTimedOut, .fileFailed:
             true
         case .busy, .stopped, .badTest, .badPaths, .notReached: false
@@ -87,6 +90,9 @@ extension FileShareError: CustomStringConvertible {
         case .accountTaken(let name):
             "Samba has an account \(name) that is not from a test: remove it with pdbedit -x \(name), or name "
                 + "another with shareUser"
+        case .shareTaken(let name):
+            "the share \(name) shows another folder than the node's logs: remove it with net usershare delete \(name), or "
+                + "name another with logShare"
         case .busy: "another test has its shares on this node"
         case .stopped: "the node is stopping"
         case .commandFailed(let command, let reason): "\(command) failed: \(reason)"
@@ -127,6 +133,7 @@ extension FileShareError: HRESULTConvertible {
         case .noAccount: .noSuchUser
         case .accountIsRoot: .accessDenied
         case .accountTaken: .userExists
+        case .shareTaken: .duplicateShare
         case .busy: .busy
         case .stopped: .cancelled
         case .commandFailed: .generalFailure
@@ -161,6 +168,8 @@ extension Win32Error {
     static let serviceDoesNotExist = Win32Error(rawValue: 1060)
     /// ERROR_SERVICE_NOT_ACTIVE.
     static let serviceNotActive = Win32Error(rawValue: 1062)
+    /// NERR_DuplicateShare ([MS-ERREF] 2.2: the share name is already in use).
+    static let duplicateShare = Win32Error(rawValue: 2118)
     /// ERROR_USER_EXISTS.
     static let userExists = Win32Error(rawValue: 1316)
     /// ERROR_NO_SUCH_USER.

@@ -18,8 +18,29 @@ struct SambaCommands: Sendable {
     ///
     /// The account goes by the SID that Samba gives every Unix user, S-1-22-1-<uid>, because names would need winbind.
     func addShare(_ name: String, folder: String, user: uid_t) async throws {
-        try await succeed(
-            "net", ["usershare", "add", name, folder, "clusprep test", "S-1-22-1-\(user):R", "guest_ok=n"])
+        try await addShare(name, folder: folder, comment: "clusprep test", readers: ["S-1-22-1-\(user)"])
+    }
+
+    /// Adds a usershare that these security identifiers may read.
+    func addShare(_ name: String, folder: String, comment: String, readers: [String]) async throws {
+        let list = readers.map { $0 + ":R" }.joined(separator: ",")
+        try await succeed("net", ["usershare", "add", name, folder, comment, list, "guest_ok=n"])
+    }
+
+    /// Root, the daemon's own user, the members of a Unix group (S-1-22-2-<gid>), and BUILTIN\Administrators, which are the domain's
+    /// where the host is a member of one.
+    static func administrators(group: gid_t) -> [String] {
+        var users = ["S-1-22-1-0"]
+        if geteuid() != 0 { users.append("S-1-22-1-\(geteuid())") }
+        return users + ["S-1-22-2-\(group)", "S-1-5-32-544"]
+    }
+
+    /// The folder that a usershare shows; nil where there is no such share.
+    func folder(ofShare name: String) async throws -> String? {
+        let result = try await run("net", ["usershare", "info", name])
+        let lines = result.output.split(separator: "\n")
+        guard result.status == 0, lines.contains("[\(name)]") else { return nil }
+        return lines.first { $0.hasPrefix("path=") }.map { String($0.dropFirst(5)) }
     }
 
     /// Removes a usershare and ends the connections to it; one that is not there is gone already.

@@ -14,8 +14,8 @@ struct ShareJournal {
     let path: String
 
     /// In a folder that exists.
-    init(folder: String) {
-        path = folder + "/shares.json"
+    init(folder: String, name: String = "shares.json") {
+        path = folder + "/" + name
     }
 
     /// What is recorded; nothing where there is no journal.

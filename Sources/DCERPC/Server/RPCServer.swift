@@ -87,6 +87,18 @@ public final class RPCServer: Sendable {
         state.withLock { $0.listeners.map { NetworkAddress($0.localAddress) } }
     }
 
+    /// What all connections of all endpoints have counted since the start, those that are closed included; the counts wrap around.
+    public var statistics: AssociationStatistics {
+        var sum = AssociationStatistics()
+        for counts in endpoints.map(\.statistics.counts) {
+            sum.callsIn &+= counts[0]
+            sum.callsOut &+= counts[1]
+            sum.packetsIn &+= counts[2]
+            sum.packetsOut &+= counts[3]
+        }
+        return sum
+    }
+
     /// Starts the server if it is not started, and returns when it has been shut down. A cancelled task shuts it down.
     public func run() async throws {
         if !state.withLock({ $0.isStarted }) { try await start() }
