@@ -1,0 +1,244 @@
+"""IClusterUpdate ([MS-CSVP] 3.16): what a node says is installed, against what the host's own tools say.
+
+The answer of GetUpdates is a string of a megabyte, so its octets are taken apart here by hand and not by impacket's NDR classes.
+"""
+
+import json
+import struct
+import subprocess
+import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from csvp import S_OK, iid, string_to_bin
+from dcom import Fault, new_orpcthis
+from impacket.dcerpc.v5.dcomrt import DCOMCALL
+from lab import REPOSITORY, binaries, tool
+
+# 1.9
+IID_IClusterUpdate = iid("E3C9B851-C442-432B-8FC6-A7FAAFC09D3B")
+CLSID_ClusterUpdate = string_to_bin("4142DD5D-3472-4370-8641-DE7856431FB0")
+
+SCHEMA = REPOSITORY / "docs" / "cluster-updates.xsd"
+CHILDREN = ["id", "title", "description", "supportUrl", "knowledgebase", "securityBulletin", "superseded"]
+
+
+class GetUpdates(DCOMCALL):
+    opnum = 3
+    structure = ()
+
+
+class Count(DCOMCALL):
+    opnum = 4
+    structure = ()
+
+
+def stub(proxy, request):
+    request["ORPCthis"] = new_orpcthis()
+    octets = proxy.call_raw(request)
+    # ORPCTHAT ([MS-DCOM] 2.2.13.4): flags, and no extensions
+    assert struct.unpack_from("<II", octets) == (0, 0)
+    return octets[8:]
+
+
+def get_updates(proxy):
+    """(HRESULT, UpdateCount, the string), with every octet of the answer accounted for."""
+    octets = stub(proxy, GetUpdates())
+    count, pointer = struct.unpack_from("<II", octets)
+    if pointer == 0:
+        assert len(octets) == 12
+        return struct.unpack_from("<I", octets, 8)[0], count, None
+    # [MS-OAUT] 2.2.23: FLAGGED_WORD_BLOB behind its conformance
+    units, length, size = struct.unpack_from("<III", octets, 8)
+    assert units == size
+    assert length == 2 * size
+    end = 20 + length
+    padding = -end % 4
+    assert octets[end : end + padding] == bytes(padding)
+    assert len(octets) == end + padding + 4
+    code = struct.unpack_from("<I", octets, end + padding)[0]
+    return code, count, octets[20:end].decode("utf-16-le")
+
+
+def count(proxy):
+    octets = stub(proxy, Count())
+    assert len(octets) == 8
+    number, code = struct.unpack("<iI", octets)
+    return code, number
+
+
+def dpkg_packages():
+    """What dpkg itself counts as installed, as NAME:ARCHITECTURE=VERSION."""
+    listed = subprocess.run(
+        [tool("dpkg-query", "dpkg"), "--show", "--showformat", "${db:Status-Status} ${Package}:${Architecture}=${Version}\n"],
+        capture_output=True, text=True, check=True, timeout=60,
+    ).stdout
+    states = {"installed", "triggers-pending", "triggers-awaited"}
+    return sorted(line.split()[1] for line in listed.splitlines() if line.split()[0] in states)
+
+
+def rpm_count():
+    """How many packages rpm's database of this host has; it must not be made by looking."""
+    folders = ["/usr/lib/sysimage/rpm", "/var/lib/rpm"]
+    names = ["rpmdb.sqlite", "Packages.db", "Packages"]
+    if not any((Path(folder) / name).exists() for folder in folders for name in names):
+        return 0
+    listed = subprocess.run(
+        [tool("rpm", "rpm"), "--query", "--all", "--queryformat", "%{NAME}\n"],
+        capture_output=True, text=True, check=True, timeout=60,
+    ).stdout
+    return sum(name != "gpg-pubkey" for name in listed.splitlines())
+
+
+@pytest.fixture
+def update(clients):
+    return clients.activate(CLSID_ClusterUpdate, IID_IClusterUpdate).main
+
+
+@pytest.mark.parametrize("way", ["RemoteCreateInstance", "RemoteActivation"])
+def test_counts_are_dpkgs(clients, way):
+    proxy = clients.activate(CLSID_ClusterUpdate, IID_IClusterUpdate, way=way).main
+    packages = dpkg_packages()
+    code, number = count(proxy)
+    assert (code, number) == (S_OK, len(packages) + rpm_count())
+    code, announced, document = get_updates(proxy)
+    assert (code, announced) == (S_OK, number)
+    assert len(ElementTree.fromstring(document)) == number
+
+
+def test_updates_are_dpkgs_packages(update):
+    _, _, document = get_updates(update)
+    identifiers = [element.findtext("id") for element in ElementTree.fromstring(document)]
+    assert sorted(identifier for identifier in identifiers if "=" in identifier) == dpkg_packages()
+    assert len(set(identifiers)) == len(identifiers)
+
+
+def test_form(update):
+    """3.16.4.1, element by element."""
+    _, _, document = get_updates(update)
+    assert document.startswith('<updates version="1.0">')
+    assert document.endswith("</updates>")
+    assert "\0" not in document
+    root = ElementTree.fromstring(document)
+    assert root.attrib == {"version": "1.0"}
+    for element in root:
+        assert element.tag == "update"
+        assert [child.tag for child in element] == CHILDREN
+        assert element.findtext("id") and element.findtext("title")
+        for name, item in (("knowledgebase", "articleId"), ("securityBulletin", "bulletinId"), ("superseded", "updateId")):
+            children = list(element.find(name))
+            assert all(child.tag == item and child.text for child in children)
+            # an empty collection is an empty element
+            assert children or element.find(name).text is None
+
+
+def test_schema(update, tmp_path):
+    _, _, document = get_updates(update)
+    file = tmp_path / "updates.xml"
+    file.write_text(document, encoding="utf-8", newline="")
+    checked = subprocess.run(
+        [tool("xmllint", "libxml2-utils"), "--noout", "--nonet", "--huge", "--schema", SCHEMA, file],
+        capture_output=True, text=True, timeout=120,
+    )
+    assert checked.returncode == 0, checked.stderr[-2000:]
+
+
+def test_what_upgrades_took_away_is_superseded(update):
+    """dpkg's newest log, read by a second reader: each version that went, and that dpkg finds older, is told."""
+    _, _, document = get_updates(update)
+    superseded = {
+        element.findtext("id").partition("=")[0]: {child.text for child in element.find("superseded")}
+        for element in ElementTree.fromstring(document)
+        if "=" in element.findtext("id")
+    }
+    versions = dict(package.split("=", 1) for package in dpkg_packages())
+    try:
+        with open("/var/log/dpkg.log", encoding="utf-8", errors="replace") as log:
+            upgrades = [line.split() for line in log if line.split()[2:3] == ["upgrade"]]
+    except FileNotFoundError:
+        pytest.skip("/var/log/dpkg.log is missing: no package of this host was ever changed")
+    checked = 0
+    for _, _, _, package, old, _ in upgrades:
+        if package not in versions:
+            continue
+        older = subprocess.run(["dpkg", "--compare-versions", old, "lt", versions[package]], timeout=60).returncode == 0
+        assert (f"{package}={old}" in superseded[package]) == older, package
+        checked += 1
+    if not checked:
+        pytest.skip("nothing was ever upgraded on this host")
+
+
+def test_many_callers_at_once(lab, clients):
+    proxies = [clients.activate(CLSID_ClusterUpdate, IID_IClusterUpdate, node=i % 2).main for i in range(8)]
+    with ThreadPoolExecutor(len(proxies)) as pool:
+        answers = list(pool.map(get_updates, proxies))
+    assert {code for code, _, _ in answers} == {S_OK}
+    assert len({document for _, _, document in answers}) == 1
+
+
+def test_opnums_beyond_the_last(update, survives):
+    with pytest.raises(Fault) as caught:
+        update.call_raw((5, b"\x05\0\x07\0" + b"\0" * 28))
+    assert caught.value.status == 0x1C010002  # nca_s_op_rng_error
+    assert count(update)[0] == S_OK
+
+
+# The command line
+
+
+def clusprep(*arguments, password=None):
+    return subprocess.run(
+        [str(binaries() / "clusprep"), "updates", *arguments],
+        capture_output=True, text=True, timeout=120, input="" if password is None else f"{password}\n",
+    )
+
+
+def run_of_node(lab, *more, password=None):
+    node = lab.nodes[0]
+    return clusprep(
+        "--node", node["address"], "--port", str(node["endpointMapperPort"]), "--user", f"{lab.domain}\\{lab.user}", *more,
+        password=password or lab.password,
+    )
+
+
+def test_command_locally_and_of_a_node(lab):
+    here = clusprep("--json")
+    assert here.returncode == 0, here.stderr
+    listing = json.loads(here.stdout)
+    assert listing["schema"] == 1
+    assert listing["count"] == len(listing["updates"]) == len(dpkg_packages()) + rpm_count()
+    there = run_of_node(lab, "--json")
+    assert there.returncode == 0, there.stderr
+
+    def comparable(listing):
+        # What XML cannot say is U+FFFD in the texts that came as XML.
+        return [(update["id"], update["articles"], update["bulletins"], update["supersedes"]) for update in listing["updates"]]
+
+    assert comparable(json.loads(there.stdout)) == comparable(listing)
+    assert clusprep("--count").stdout == run_of_node(lab, "--count").stdout == f"{listing['count']}\n"
+
+
+def test_command_for_people(lab):
+    here, there = clusprep(), run_of_node(lab)
+    assert here.returncode == there.returncode == 0, here.stderr + there.stderr
+    assert here.stdout == there.stdout
+    number = len(dpkg_packages()) + rpm_count()
+    assert here.stdout.splitlines()[-1] == f"{number} updates"
+    some = clusprep("--security").stdout.splitlines()
+    assert some[-1].startswith(f"{number} updates, ")
+
+
+def test_command_failures(lab):
+    refused = run_of_node(lab, password="wrong")
+    assert refused.returncode == 1
+    assert "does not tell its updates" in refused.stderr
+    assert "wrong" not in refused.stderr
+    silent = clusprep("--node", "198.51.100.1", "--user", "LAB\\admin")
+    assert silent.returncode == 1
+    assert "no password" in silent.stderr
+    assert clusprep("--node", "198.51.100.1").returncode == 64
+    assert clusprep("--count", "--json").returncode == 64
+    manual = clusprep("--help")
+    assert manual.returncode == 0
+    assert "clusprep updates --json > here.json" in manual.stdout
