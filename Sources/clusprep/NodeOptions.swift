@@ -1,6 +1,5 @@
 import ArgumentParser
 import ClusPrepClient
-import Foundation
 
 /// Which node a command is about: this host, or one that is reached over the network.
 struct NodeOptions: ParsableArguments {
@@ -17,19 +16,27 @@ struct NodeOptions: ParsableArguments {
     func validate() throws {
         guard node == nil || user != nil else { throw ValidationError("--node needs --user DOMAIN\\NAME") }
         guard node != nil || user == nil else { throw ValidationError("--user needs --node HOST") }
-        guard user.map({ $0.split(separator: "\\", maxSplits: 1).count == 2 }) ?? true else {
-            throw ValidationError("--user is DOMAIN\\NAME")
-        }
+        guard node.map({ !$0.isEmpty }) ?? true else { throw ValidationError("--node needs a name or an address") }
+        guard port != 0 else { throw ValidationError("--port is a number from 1 to 65535") }
+        guard user == nil || account != nil else { throw ValidationError("--user is DOMAIN\\NAME") }
     }
 
-    /// A client of the other node; nil where the command is about this host.
+    /// The two parts of the user; nil where there are not both of them.
+    var account: (domain: String, name: String)? {
+        guard let user, let backslash = user.firstIndex(of: "\\") else { return nil }
+        let (domain, name) = (String(user[..<backslash]), String(user[user.index(after: backslash)...]))
+        guard !domain.isEmpty, !name.isEmpty, !name.contains("\\") else { return nil }
+        return (domain, name)
+    }
+
+    /// A client of the other node; nil where the command is about this host, and then nobody is asked for a password.
     ///
+    /// - Parameter password: what gets the password of a user.
     /// - Throws: what keeps the password from being read.
-    func client() throws -> ClusPrepClient? {
-        guard let node, let user else { return nil }
-        let parts = user.split(separator: "\\", maxSplits: 1).map(String.init)
+    func client(password: (String) throws -> String = PasswordPrompt.existing(for:)) throws -> ClusPrepClient? {
+        guard let node, let user, let account else { return nil }
         return ClusPrepClient(
             host: node, port: port,
-            credentials: .init(domain: parts[0], user: parts[1], password: try PasswordPrompt.existing(for: user)))
+            credentials: .init(domain: account.domain, user: account.name, password: try password(user)))
     }
 }

@@ -19,8 +19,15 @@ enum PasswordPrompt {
     }
 
     /// Asks once on a terminal, or takes the first line of standard input: for a password that is there already.
+    ///
+    /// - Throws: ``CommandFailure`` where nothing was given: a logon with an empty password would only count as a failed one.
     static func existing(for user: String) throws -> String {
-        isatty(STDIN_FILENO) == 1 ? try unseen("Password for \(user): ") : readLine(strippingNewline: true) ?? ""
+        let password =
+            isatty(STDIN_FILENO) == 1 ? try unseen("Password for \(user): ") : readLine(strippingNewline: true) ?? ""
+        guard !password.isEmpty else {
+            throw CommandFailure("no password for \(user): type it, or write it to standard input")
+        }
+        return password
     }
 
     private static func unseen(_ prompt: String) throws -> String {
