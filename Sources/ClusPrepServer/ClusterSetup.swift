@@ -7,17 +7,22 @@ import Logging
 import NDR
 import Security
 
-/// An activation of ClusterSetup: IClusterSetup ([MS-CSVP] 3.10). It has no state of its own; the cluster secret is the node's.
+/// An activation of ClusterSetup: IClusterSetup ([MS-CSVP] 3.10). It has no state of its own: the
+/// cluster secret and the certificates are the node's.
 public final class ClusterSetup: COMObject, IClusterSetupServer {
     /// 04D55210-B6AC-4248-9E69-2A569D1D2AB6 ([MS-CSVP] 1.9).
     public static let clsid: GUID = "04d55210-b6ac-4248-9e69-2a569d1d2ab6"
 
-    private let engine: ClusterEngine
+    let engine: ClusterEngine
+    private let levels: ClusterLevels?
     private let logger: Logger
 
     /// An object over the node's engine.
-    public init(engine: ClusterEngine, logger: Logger) {
+    ///
+    /// - Parameter levels: what the node presents; nil for a Windows that knows no levels, whose methods then answer E_NOTIMPL.
+    public init(engine: ClusterEngine, levels: ClusterLevels? = .highest, logger: Logger) {
         self.engine = engine
+        self.levels = levels
         self.logger = logger
     }
 
@@ -32,7 +37,7 @@ public final class ClusterSetup: COMObject, IClusterSetupServer {
     ) async throws -> IClusterSetup.ConfigSvcSecret.Response {
         let secret = try BSTRValue(request.SecretBLOB)
         return try await answering("ConfigSvcSecret") {
-            try await engine.configureServiceSecret(secret.storedForm)
+            try await engine.configureServiceSecret(SecretBytes(secret.storedOctets))
             return IClusterSetup.ConfigSvcSecret.Response(returnValue: .ok, for: request)
         }
     }
@@ -44,7 +49,8 @@ public final class ClusterSetup: COMObject, IClusterSetupServer {
         try await answering("RetrieveSvcSecret") {
             guard let stored = try await engine.serviceSecret() else { throw Win32Error.fileNotFound }
             var response = IClusterSetup.RetrieveSvcSecret.Response(returnValue: .ok, for: request)
-            response.SecretBLOB = try BSTRValue(storedForm: stored).blob
+            guard let secret = BSTRValue(storedOctets: stored.bytes) else { throw Win32Error.invalidData }
+            response.SecretBLOB = secret.blob
             return response
         }
     }
@@ -58,42 +64,38 @@ public final class ClusterSetup: COMObject, IClusterSetupServer {
         return response
     }
 
-    /// "All methods MUST NOT throw exceptions" (3.10.4): what carries no code of its own becomes ERROR_INTERNAL_ERROR.
-    private func answering<T: Sendable>(_ method: String, _ body: () async throws -> T) async throws -> T {
-        do {
-            return try await body()
-        } catch let error as any HRESULTConvertible {
-            logger.debug("\(method) answers \(error.hresult): \(error)")
-            throw error
-        } catch {
-            logger.error("\(method) failed: \(error)")
-            throw Win32Error.internalError
-        }
-    }
-}
-
-extension BSTRValue {
-    /// The form in which the node keeps a secret: the protocol's model of it is a BSTR (3.10.1), so NULL stays NULL and the
-    /// empty one stays empty. The presented BSTR: a length of four octets, little endian, 0xFFFFFFFF for NULL, then the octets.
-    var storedForm: SecretBytes {
-        switch self {
-        case .null:
-            return SecretBytes([0xFF, 0xFF, 0xFF, 0xFF])
-        case .octets(let octets):
-            return SecretBytes(withUnsafeBytes(of: UInt32(octets.count).littleEndian, Array.init) + octets)
+    /// GetFunctionalLevel (3.10.4.4).
+    public func getFunctionalLevel(
+        _ request: IClusterSetup.GetFunctionalLevel.Request, context: CallContext
+    ) async throws -> IClusterSetup.GetFunctionalLevel.Response {
+        try await answering("GetFunctionalLevel") {
+            var response = IClusterSetup.GetFunctionalLevel.Response(returnValue: .ok, for: request)
+            response.FunctionalLevel = try requireLevel(ClusterLevels.first).functional
+            return response
         }
     }
 
-    init(storedForm: SecretBytes) throws(Win32Error) {
-        let octets = storedForm.bytes
-        guard octets.count >= 4 else { throw .invalidData }
-        let length = octets[..<4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-        if length == 0xFFFF_FFFF, octets.count == 4 {
-            self = .null
-        } else if octets.count == 4 + Int(length) {
-            self = .octets(Array(octets[4...]))
-        } else {
-            throw .invalidData
+    /// GetUpgradeVersion (3.10.4.8).
+    public func getUpgradeVersion(
+        _ request: IClusterSetup.GetUpgradeVersion.Request, context: CallContext
+    ) async throws -> IClusterSetup.GetUpgradeVersion.Response {
+        try await answering("GetUpgradeVersion") {
+            var response = IClusterSetup.GetUpgradeVersion.Response(returnValue: .ok, for: request)
+            response.UpgradeVersion = try requireLevel(ClusterLevels.first).upgrade
+            return response
         }
+    }
+
+    /// The levels that the node presents.
+    ///
+    /// - Throws: E_NOTIMPL where it presents a Windows from before the method (product behaviour notes 31 to 38).
+    @discardableResult
+    func requireLevel(_ minimum: UInt16) throws(HRESULT) -> ClusterLevels {
+        guard let levels, levels.functional >= minimum else { throw .notImplemented }
+        return levels
+    }
+
+    func answering<T: Sendable>(_ method: String, _ body: () async throws -> T) async throws -> T {
+        try await logger.answering(method, body)
     }
 }

@@ -15,9 +15,13 @@ public enum CoClasses {
     }
 
     /// ClusterSetup.
-    public static func setup(engine: ClusterEngine, logger: Logger) -> COMClass {
+    ///
+    /// - Parameter levels: what the node presents; see ``ClusterSetup/init(engine:levels:logger:)``.
+    public static func setup(
+        engine: ClusterEngine, levels: ClusterLevels? = .highest, logger: Logger
+    ) -> COMClass {
         COMClass(
             clsid: ClusterSetup.clsid, name: "ClusterSetup", interfaces: [COMInterface(IClusterSetup.interface)]
-        ) { _ in ClusterSetup(engine: engine, logger: logger) }
+        ) { _ in ClusterSetup(engine: engine, levels: levels, logger: logger) }
     }
 }

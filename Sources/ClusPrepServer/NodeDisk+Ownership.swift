@@ -107,7 +107,7 @@ extension NodeDisk {
         }
     }
 
-    private func endEverything(of holder: Holder) async throws {
+    func endEverything(of holder: Holder) async throws {
         // First, so that an ownership that ends looks at the claims of others only.
         let claim = claims.removeValue(forKey: holder)
         try await endOwnership(of: holder)

@@ -95,7 +95,7 @@ extension NodeDisk {
 
     // MARK: Commands
 
-    private func perform(_ command: ReserveCommand, _ holder: Holder) async throws {
+    func perform(_ command: ReserveCommand, _ holder: Holder) async throws {
         let standing = ownership
         // It would put right what the command does, or take it for another node's doing.
         await standing?.suspendDefense()

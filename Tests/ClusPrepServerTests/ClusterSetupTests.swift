@@ -9,13 +9,16 @@ import Testing
 
 struct ClusterSetupTests {
     /// The object over an engine with a state folder of its own, gone after the body.
-    static func withSetup<T>(_ body: (IClusterSetupClient) async throws -> T) async throws -> T {
+    static func withSetup<T>(
+        levels: ClusterLevels? = .highest, _ body: (IClusterSetupClient) async throws -> T
+    ) async throws -> T {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("state-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
         let state = try NodeState.open(folder: folder.path, as: .daemon)
         let engine = ClusterEngine(
             state: state, node: NodeIdentity(fqdn: "alpha.example.org", systemVersion: .init(major: 10, minor: 0)))
-        let object = ClusterSetup(engine: engine, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let object = ClusterSetup(
+            engine: engine, levels: levels, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         return try await body(
             IClusterSetupClient(LocalCaller(object.handlers(for: IClusterSetup.interface.syntax.uuid))))
     }
@@ -74,12 +77,11 @@ struct ClusterSetupTests {
     }
 
     @Test
-    func methodsThatAreNotThereYet() async throws {
+    func opnumsThatAreReserved() async throws {
         try await Self.withSetup { client async throws in
-            #expect(try await client.getFunctionalLevel(.init()).returnValue == .notImplemented)
-            #expect(try await client.getUpgradeVersion(.init()).returnValue == .notImplemented)
-            #expect(try await client.configClusterCert(.init()).returnValue == .notImplemented)
             #expect(try await client.opnum7Reserved(.init()).returnValue == .notImplemented)
+            #expect(try await client.opnum8Reserved(.init()).returnValue == .notImplemented)
+            #expect(try await client.opnum13Reserved(.init()).returnValue == .notImplemented)
         }
     }
 }
