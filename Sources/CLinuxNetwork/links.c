@@ -8,9 +8,6 @@
 #include <linux/if.h>
 #include <linux/sockios.h>
 
-/* A hardware address of the kernel has at most so many octets (MAX_ADDR_LEN of its netdevice.h). */
-enum { LONGEST_ADDRESS = 32 };
-
 static int ask(int fd, const char *adapter, void *request)
 {
     struct ifreq question;
@@ -94,26 +91,5 @@ int cln_receive_channels(int fd, const char *adapter, uint32_t *channels)
     if (result < 0)
         return result;
     *channels = answer.rx_count + answer.combined_count;
-    return 0;
-}
-
-int cln_permanent_address(int fd, const char *adapter, uint8_t *address, uint32_t *length)
-{
-    union {
-        struct ethtool_perm_addr header;
-        uint8_t room[sizeof(struct ethtool_perm_addr) + LONGEST_ADDRESS];
-    } answer;
-    int result;
-
-    memset(&answer, 0, sizeof answer);
-    answer.header.cmd = ETHTOOL_GPERMADDR;
-    answer.header.size = LONGEST_ADDRESS;
-    result = ask(fd, adapter, &answer.header);
-    if (result < 0)
-        return result;
-    if (answer.header.size > LONGEST_ADDRESS || answer.header.size > *length)
-        return -EMSGSIZE;
-    memcpy(address, answer.header.data, answer.header.size);
-    *length = answer.header.size;
     return 0;
 }

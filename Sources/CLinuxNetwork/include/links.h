@@ -30,7 +30,4 @@ int cln_spread_table(int fd, const char *adapter, uint32_t *entries);
 /// ETHTOOL_GCHANNELS: the channels in use that receive.
 int cln_receive_channels(int fd, const char *adapter, uint32_t *channels);
 
-/// ETHTOOL_GPERMADDR: the address that was burnt in; `length` holds the room and then the octets, 0 where there is none.
-int cln_permanent_address(int fd, const char *adapter, uint8_t *address, uint32_t *length);
-
 #endif

@@ -10,8 +10,6 @@ struct AdapterHardware: Sendable, Hashable {
     var driver: String?
     /// Where the hardware is, such as a PCI address; nil for what is nowhere.
     var place: String?
-    /// The address that was burnt in; empty where there is none.
-    var permanentAddress: [UInt8] = []
     /// Whether received packets are spread over several queues.
     var spreadsReceived = false
     /// Whether it is a wireless network's.
@@ -41,6 +39,8 @@ struct KernelHardware: HardwareSource {
         var result: [UInt32: AdapterHardware] = [:]
         for link in links {
             var hardware = Self.told(by: descriptor, of: link.name)
+            // Drivers are asked by name, and a name may have gone to another link since the links were listed.
+            if if_nametoindex(link.name) != link.index { hardware = AdapterHardware() }
             if let folder = folder(of: link) {
                 hardware.isWireless = files.exists(folder + "/wireless") || files.exists(folder + "/phy80211")
                 hardware.hasRDMA = remote.contains(link.name) || files.exists(folder + "/device/infiniband")
@@ -62,11 +62,6 @@ struct KernelHardware: HardwareSource {
             hardware.place = text(of: &driver.place)
             // What has no place says so in words.
             if hardware.place == "N/A" { hardware.place = nil }
-        }
-        var address = [UInt8](repeating: 0, count: 32)
-        var length = UInt32(address.count)
-        if cln_permanent_address(descriptor, name, &address, &length) == 0, address.contains(where: { $0 != 0 }) {
-            hardware.permanentAddress = Array(address.prefix(Int(length)))
         }
         return hardware
     }

@@ -25,14 +25,10 @@ struct AdapterIdentity: Sendable {
 
     /// The identifiers of links, by index. Of several with the same burnt-in address, as the ports of a switch have, each one is known by its
     /// name, too.
-    func identifiers(
-        of links: [LinkRecord], hardware: [UInt32: AdapterHardware]
-    ) throws(HostNetworkError) -> [UInt32: HostAdapter.ID] {
+    func identifiers(of links: [LinkRecord]) throws(HostNetworkError) -> [UInt32: HostAdapter.ID] {
         let addresses = links.reduce(into: [UInt32: [UInt8]]()) { addresses, link in
-            guard link.kind == nil, let address = hardware[link.index]?.permanentAddress, !address.isEmpty else {
-                return
-            }
-            addresses[link.index] = address
+            guard link.kind == nil, !link.permanentAddress.isEmpty else { return }
+            addresses[link.index] = link.permanentAddress
         }
         let uses = addresses.values.reduce(into: [[UInt8]: Int]()) { $0[$1, default: 0] += 1 }
         var result: [UInt32: HostAdapter.ID] = [:]

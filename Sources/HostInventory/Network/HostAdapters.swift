@@ -51,7 +51,7 @@ public struct HostAdapters: AdapterSource {
             RTM_GETLINK, answer: RTM_NEWLINK, payload: LinkRecord.request, operation: "list links"
         ) { (octets) throws(HostNetworkError) in try LinkRecord(octets) }
         let hardware = try hardware.hardware(of: links)
-        let identifiers = try AdapterIdentity(files: files).identifiers(of: links, hardware: hardware)
+        let identifiers = try AdapterIdentity(files: files).identifiers(of: links)
         let leases = DHCPUse(files: files)
         let addressesOf = Dictionary(grouping: addresses, by: \.index)
         let gatewaysOf = Dictionary(grouping: gateways, by: \.index)

@@ -38,6 +38,8 @@ public struct HostAddress: Sendable, Hashable {
     ///
     /// - Parameter scope: the interface's index for a link-local address. A `%` with an interface's name is not understood.
     public init?(_ text: String, scope: UInt32 = 0) {
+        // For C the text would end at a null.
+        guard !text.utf8.contains(0) else { return nil }
         var buffer = [UInt8](repeating: 0, count: 16)
         if inet_pton(AF_INET, text, &buffer) == 1 {
             self.init(octets: buffer.prefix(4))

@@ -12,6 +12,8 @@ struct LinkRecord: Sendable, Hashable {
     var flags: UInt32
     /// The hardware address; empty where there is none.
     var address: [UInt8] = []
+    /// The address that was burnt in; empty where there is none, and from kernels before 5.6, which do not tell.
+    var permanentAddress: [UInt8] = []
     /// The octets of the largest packet.
     var mtu: UInt32 = 0
     /// IF_OPER_*; zero where nobody has told.
@@ -65,6 +67,7 @@ struct LinkRecord: Sendable, Hashable {
         index = payload.native(at: 4)
         flags = payload.native(at: 8)
         address = attributes[IFLA_ADDRESS].map { Array($0) } ?? []
+        permanentAddress = attributes[IFLA_PERM_ADDRESS].map { Array($0) } ?? []
         mtu = attributes.number(IFLA_MTU) ?? 0
         operationalState = attributes.number(IFLA_OPERSTATE) ?? 0
         alias = attributes.text(IFLA_IFALIAS).flatMap { $0.isEmpty ? nil : $0 }

@@ -148,6 +148,14 @@ struct HostAdaptersTests {
                 == "to the SAN (eth0)")
     }
 
+    @Test func theAddressThatWasBurntInNamesHardware() throws {
+        // IFLA_PERM_ADDRESS is 54.
+        let burntIn = Wire.attribute(54, [2, 0, 0, 0, 0, 1])
+        let first = try only(Wire.link(2, "eth0", more: burntIn)).id
+        #expect(try only(Wire.link(2, "lan0", address: [2, 0, 0, 0, 0, 9], more: burntIn)).id == first)
+        #expect(try only(Wire.link(2, "eth0")).id != first)
+    }
+
     @Test func adaptersThatCameOrWentBetweenTheListings() throws {
         // An address whose link has gone is dropped; a link that has just come has no address yet.
         let found = try adapters(links: [Wire.link(5, "new0")], addresses: [Wire.address(4, [192, 0, 2, 1], 24)])

@@ -8,7 +8,10 @@ struct HostAddressTests {
         }
         // RFC 5952.
         #expect(HostAddress("2001:DB8:0:0:0:0:0:1")?.description == "2001:db8::1")
-        for text in ["", "192.0.2", "192.0.2.256", "2001:db8::1::", "fe80::1%eth0", "node.example", "192.0.2.1/24"] {
+        for text in [
+            "", "192.0.2", "192.0.2.256", "2001:db8::1::", "fe80::1%eth0", "node.example", "192.0.2.1/24",
+            "192.0.2.1\0",
+        ] {
             #expect(HostAddress(text) == nil)
         }
     }
