@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -435,19 +436,63 @@ def test_wrong_command_lines():
     assert helped.returncode == 0 and "clusprep network --node" in helped.stdout
 
 
-# The decoder itself: it has to refuse what it should
+# The decoder itself: it has to read what is right, and to refuse what is not
 
 
-@pytest.fixture(scope="module")
-def sample(lab):
-    with opened(lab) as network:
-        return network.adapters()[1]
+def text(value: str) -> bytes:
+    octets = value.encode("utf-16-le")
+    return struct.pack("<H", len(octets)) + octets
 
 
-def test_the_decoder_refuses_what_is_cut_off(sample):
-    adapterlist.decode(sample)
-    for length in range(0, len(sample), 7):
-        with pytest.raises(adapterlist.Malformed):
-            adapterlist.decode(sample[:length])
+def handmade(**changes) -> bytes:
+    """An ADAPTERLIST2 of one adapter, written down from the figures; the changes replace single fields."""
+    v4 = struct.pack("<HH4s120x", 2, 0, bytes([192, 0, 2, 7]))
+    v6 = struct.pack("<HHL16sL100x", 23, 0, 0, bytes.fromhex("fe800000000000000000000000000007"), 4)
+    fields = {
+        "list": b"\2\0\x7a\x22", "server": text("n.example"), "adapters": b"\1\0", "adapter": b"\2\0\x7b\x22",
+        "description": text("NIC"), "friendly": text("eth0"), "name": text("n"),
+        "prefixes": b"\2\0" + v4 + struct.pack("<L", 24) + v6 + struct.pack("<L", 64),
+        "mac": text("02-00-5E-00-0A-FF"), "addresses": b"\2\0" + v4 + v6, "gateways": b"\1\0" + v4,
+        "index": struct.pack("<L", 4), "type": struct.pack("<L", 6), "tunnel": struct.pack("<L", 0),
+        "status": struct.pack("<L", 1), "flags": b"\1\0\0\1", "speed": struct.pack("<Q", 125_000_000), "more": b"\0\1",
+        "guids": b"\2\0" + text("00112233-4455-6677-8899-aabbccddeeff") * 2,
+    }
+    assert set(changes) <= set(fields)
+    return b"".join((fields | changes).values())
+
+
+def test_the_decoder_reads_what_is_written_by_hand():
+    (adapter,) = adapterlist.decode(handmade()).adapters
+    assert (adapter.friendly_name, adapter.index, adapter.type, adapter.status) == ("eth0", 4, 6, "up")
+    assert [str(address) for address in adapter.addresses] == ["192.0.2.7", "fe80::7%4"]
+    assert (adapter.dhcp, adapter.internal, adapter.cluster, adapter.iscsi) == (True, False, False, True)
+    assert (adapter.speed, adapter.rdma, adapter.rss) == (125_000_000, False, True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"list": b"\2\0\x7b\x22"}, {"list": b"\3\0\x7a\x22"}, {"adapter": b"\2\0\x7a\x22"}, {"adapters": b"\2\0"},
+        {"server": text("n.example\0")}, {"server": text("")}, {"server": b"\1\0n"}, {"name": text("")},
+        {"prefixes": b"\0\0"}, {"mac": text("02-00-5e-00-0a-ff")}, {"mac": text("02-00-5E-00-0A-FF-00-00")},
+        {"addresses": b"\1\0" + struct.pack("<HH4s120x", 10, 0, bytes(4))},
+        {"addresses": b"\1\0" + struct.pack("<HH4s119xB", 2, 0, bytes([192, 0, 2, 7]), 1)},
+        {"addresses": b"\1\0" + struct.pack("<HH4s120x", 2, 53, bytes([192, 0, 2, 7]))},
+        {"type": struct.pack("<L", 0)}, {"tunnel": struct.pack("<L", 16)}, {"status": struct.pack("<L", 0)},
+        {"status": struct.pack("<L", 8)}, {"flags": b"\2\0\0\1"}, {"more": b"\0\xff"},
+        {"guids": b"\1\0" + text("00112233-4455-6677-8899-aabbccddeeff")},
+        {"guids": b"\2\0" + text("{0112233-4455-6677-8899-aabbccddeef}") * 2},
+        {"guids": b"\2\0" + text("00112233-4455-6677-8899-aabbccddeeff") * 3},
+    ],
+    ids=lambda changes: f"{next(iter(changes))}-{next(iter(changes.values()))[:10].hex()}",
+)
+def test_the_decoder_refuses_what_is_wrong(changes):
     with pytest.raises(adapterlist.Malformed):
-        adapterlist.decode(sample + b"\0")
+        adapterlist.decode(handmade(**changes))
+
+
+def test_the_decoder_refuses_what_is_cut_off():
+    whole = handmade()
+    for length in range(len(whole)):
+        with pytest.raises(adapterlist.Malformed):
+            adapterlist.decode(whole[:length])
