@@ -31,7 +31,7 @@ struct CleanupCommand: AsyncParsableCommand {
     var delay = 0.0
 
     @Option(
-        help: ArgumentHelp("Wait so many seconds for the end, the delay included. Default 60.", valueName: "seconds"))
+        help: ArgumentHelp("Wait so many seconds for the end, the delay included.", valueName: "seconds"))
     var timeout = 60.0
 
     @Flag(help: "Leave the cluster service running: the ownership of disks.")
