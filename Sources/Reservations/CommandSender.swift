@@ -40,6 +40,8 @@ struct CommandSender {
             {
                 attentions += 1
                 if sense.code.castsDoubtOnIdentity { try onSuspicion() }
+                // What is to be written is from before another node took the disk, which may be free again by now.
+                if command.access == .write, sense.code.endsRegistration { throw SCSIError.reservationConflict }
             } catch let error as SCSIError where error.isPassing && repeats < retries.limit {
                 retries.pause(repeats)
                 repeats += 1
@@ -95,6 +97,12 @@ extension SCSIError {
 }
 
 extension AdditionalSenseCode {
+    /// Whether the nexus is registered no longer, by another one's doing: CLEAR (RESERVATIONS PREEMPTED, SPC-3 5.6.10.6) or
+    /// PREEMPT (REGISTRATIONS PREEMPTED, 5.6.10.4).
+    fileprivate var endsRegistration: Bool {
+        self == .reservationsPreempted || self == .registrationsPreempted
+    }
+
     /// Whether another unit may answer from now on: NOT READY TO READY CHANGE (28h), the resets (29h), and the changes of
     /// operating conditions (3Fh), among them INQUIRY DATA HAS CHANGED and REPORTED LUNS DATA HAS CHANGED.
     var castsDoubtOnIdentity: Bool {

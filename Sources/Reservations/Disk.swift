@@ -5,7 +5,8 @@ import Synchronization
 /// The same code serves emulated, iSCSI and local units. Everything here blocks; call it through ``BlockingExecutor``.
 /// A command that ends with UNIT ATTENTION is sent once more for each condition told, because a condition tells of the past
 /// and is gone once told; what it told is to be learnt by asking (``readReservation()``), never by having been listening at
-/// the right time. A unit that is busy, that aborted the command for somebody else's sake or that is becoming ready is asked a
+/// the right time. The one exception is a write that is told that another nexus has ended this one's registration: it fails with
+/// ``SCSIError/reservationConflict``, also where nobody holds the unit any more, and the next one passes. A unit that is busy, that aborted the command for somebody else's sake or that is becoming ready is asked a
 /// bounded number of times (``CommandRetries``). RECOVERED ERROR is success.
 ///
 /// **Another unit.** After a reset, a changed inventory or a path that failed, the unit's identity is asked for before

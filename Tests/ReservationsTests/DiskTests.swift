@@ -79,6 +79,24 @@ import Testing
         #expect(script.commands.withLock { $0.count } == 3)
     }
 
+    /// What is to be written is from before another node took the disk, which may be nobody's by now: it is not sent again.
+    @Test(arguments: [AdditionalSenseCode.reservationsPreempted, .registrationsPreempted])
+    func aWriteDoesNotOutliveItsRegistration(_ code: AdditionalSenseCode) throws {
+        let (disk, script) = try disk(Self.attention(code), { SCSIResult(status: .good) })
+        let block = [UInt8](repeating: 1, count: 512)
+        let error = #expect(throws: SCSIError.self) { try disk.write(block: 0, block) }
+        #expect(error?.win32.rawValue == 170)
+        #expect(script.commands.withLock { $0 } == [0x2A])
+        try disk.write(block: 0, block)
+        // A reservation of somebody else that is gone is no reason not to write; and reading harms nobody.
+        let (other, otherScript) = try self.disk(Self.attention(.reservationsReleased), { SCSIResult(status: .good) })
+        try other.write(block: 0, block)
+        #expect(otherScript.commands.withLock { $0 } == [0x2A, 0x2A])
+        let (third, thirdScript) = try self.disk(Self.attention(code), { SCSIResult(status: .good, data: block) })
+        #expect(try third.read(block: 0, count: 1) == block)
+        #expect(thirdScript.commands.withLock { $0 } == [0x28, 0x28])
+    }
+
     @Test func endlessAttentionsEnd() throws {
         let (disk, script) = try disk(Self.attention(.reservationsReleased))
         let error = #expect(throws: SCSIError.self) { try disk.testUnitReady() }

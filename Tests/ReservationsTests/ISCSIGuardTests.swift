@@ -85,6 +85,54 @@ import Testing
         }
     }
 
+    /// A target that talks for ever, with pings that libiscsi keeps answers ready for: the limit is tested from both sides.
+    @Test(arguments: [0, 1]) func messagesWithoutEndEndTheSession(_ excess: Int) throws {
+        let server = try FakeServer.target { session, command in
+            var ping = FakeUnit(0x20, to: command, statusNumber: 1)
+            ping.header.replaceSubrange(16..<20, with: octets("FF FF FF FF"))
+            ping.header.replaceSubrange(20..<24, with: octets("00 00 00 01"))
+            let count = ISCSIGuard.basicHeaderLimit - 1 + excess
+            session.stream.write([[UInt8]](repeating: ping.octets, count: count).flatMap(\.self))
+            session.respond(command, status: 0)
+            return true
+        }
+        let transport = try transport(server)
+        let failure = iscsiFailure { try transport.send(.testUnitReady) }
+        if excess == 0 {
+            #expect(failure == nil)
+        } else {
+            guard case .connectionLost(let cause) = failure else {
+                Issue.record("a target may talk for ever")
+                return
+            }
+            #expect(cause.contains("more than 4096 messages"))
+        }
+    }
+
+    /// So much data that what a target may say has to grow with it: 2 MiB in segments of 512 octets are 4096 messages, and a status.
+    @Test func dataInSmallSegmentsIsTaken() throws {
+        let server = try FakeServer.target { session, command in
+            let length = Int(command.header.field32(20))
+            for offset in stride(from: 0, to: length, by: 512) {
+                var part = FakeUnit(0x25, to: command, statusNumber: 0)
+                part.header[1] = 0
+                part.header.set(UInt32.max, at: 20)
+                part.header.set(UInt32(offset / 512), at: 36)
+                part.header.set(UInt32(offset), at: 40)
+                part.data = [UInt8](repeating: UInt8(truncatingIfNeeded: offset / 512), count: 512)
+                session.stream.write(part.octets)
+            }
+            var answer = FakeUnit(0x21, to: command, statusNumber: session.nextStatus)
+            answer.header[3] = 0
+            session.stream.write(answer.octets)
+            return true
+        }
+        let read = SCSICommand.read(.init(first: 0, count: 4096), form: .ten)
+        let result = try transport(server).send(read, dataIn: 2 << 20)
+        #expect(result.status == .good)
+        #expect(result.data == (0..<4096).flatMap { [UInt8](repeating: UInt8(truncatingIfNeeded: $0), count: 512) })
+    }
+
     @Test func dataThatAnswersALogoutIsNotTaken() throws {
         let isOver = PortBox()
         let server = try FakeServer { stream, number in

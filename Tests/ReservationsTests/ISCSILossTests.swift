@@ -135,6 +135,60 @@ import Testing
         try disk.write(block: 3, Self.block)
     }
 
+    /// A disk whose registration another node has removed, and that was then freed, as its cable is cut: a write would pass.
+    private func freed(_ cable: FakeCable, _ target: TargetDaemon) throws -> (disk: Disk, other: Disk) {
+        let disk = try owned(cable)
+        let other = try other(target)
+        try other.registerIgnoringExistingKey(key(0xB))
+        try other.preempt(key: key(0xB), victim: key(0xA), type: .writeExclusiveRegistrantsOnly)
+        try other.clearReservations(key: key(0xB))
+        return (disk, other)
+    }
+
+    /// Reading neither tells of the loss nor makes up for it, whoever of the readers connected again.
+    @Test func aLossThatReadersMetIsToldToTheFirstWrite() throws {
+        let target = try TargetDaemon()
+        let cable = try FakeCable(to: target.port)
+        let (disk, other) = try freed(cable, target)
+        cable.cutNow()
+        _ = try disk.serialNumber()
+        #expect(try disk.readReservation().holder == nil)
+        #expect(try disk.read(block: 3, count: 1) == [UInt8](repeating: 0, count: 512))
+        #expect(iscsiFailure { try disk.write(block: 3, Self.block) } == .registrationLost)
+        #expect(try other.read(block: 3, count: 1) == [UInt8](repeating: 0, count: 512))
+        try disk.write(block: 3, Self.block)
+    }
+
+    /// One that was cut off while it read learns of it, and so does who writes.
+    @Test func aLossThatARepeatedReadMetIsToldToTheFirstWrite() throws {
+        let target = try TargetDaemon()
+        let cable = try FakeCable(to: target.port)
+        let (disk, _) = try freed(cable, target)
+        cable.cut(at: 0x28, delivering: false)
+        #expect(iscsiFailure { try disk.read(block: 3, count: 1) } == .registrationLost)
+        #expect(iscsiFailure { try disk.write(block: 3, Self.block) } == .registrationLost)
+        try disk.write(block: 3, Self.block)
+    }
+
+    @Test func whoReservesAnewNeedsNotBeToldOfTheLoss() throws {
+        let target = try TargetDaemon()
+        let cable = try FakeCable(to: target.port)
+        let (disk, other) = try freed(cable, target)
+        cable.cutNow()
+        _ = try disk.serialNumber()
+        // A conflict makes up for nothing.
+        #expect(throws: SCSIError.self) { try disk.release(key: key(0xC), type: .writeExclusive) }
+        #expect(iscsiFailure { try disk.write(block: 3, Self.block) } == .registrationLost)
+        try other.registerIgnoringExistingKey(key(0xB))
+        try disk.registerIgnoringExistingKey(key(0xA))
+        try other.preempt(key: key(0xB), victim: key(0xA), type: .writeExclusiveRegistrantsOnly)
+        try other.clearReservations(key: key(0xB))
+        cable.cutNow()
+        _ = try disk.serialNumber()
+        try disk.registerIgnoringExistingKey(key(0xA))
+        try disk.write(block: 3, Self.block)
+    }
+
     @Test func aRestartedTargetIsFoundAgainWithoutTheRegistration() throws {
         let target = try TargetDaemon()
         let lines = LogLines()

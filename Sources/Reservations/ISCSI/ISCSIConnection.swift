@@ -108,13 +108,18 @@ extension ISCSIConnection {
         }
     }
 
+    /// How often octets of the target are passed on before anything else is looked at; each time as many as the guard's buffer has.
+    private static let roundLimit = 16
+
     /// Moves octets between libiscsi and the network, once in each direction; false where there was nothing to move.
     private func pass(_ context: OpaquePointer, _ serve: (OpaquePointer, Int32) -> Int32) throws -> Bool {
         guard let stream else { return false }
         if iscsi_which_events(context) & POLLOUT != 0 { try check(serve(context, POLLOUT)) }
         var hasMoved = false
         while !completion.pointee.isDone, stream.passOutward() { hasMoved = true }
-        while !completion.pointee.isDone, stream.passInward() {
+        // A target that never stops talking must not keep us from looking at the deadline.
+        for _ in 0..<Self.roundLimit {
+            guard !completion.pointee.isDone, stream.passInward() else { break }
             hasMoved = true
             try check(serve(context, POLLIN))
         }

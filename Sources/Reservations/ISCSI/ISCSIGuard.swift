@@ -52,6 +52,8 @@ final class ISCSIGuard {
     private var messages = 0
     /// The octets the target has asked for.
     private var solicited = 0
+    /// The headers that the target has sent in this phase.
+    private var headers = 0
 
     /// Takes the connection's place at libiscsi's descriptor.
     ///
@@ -91,7 +93,18 @@ final class ISCSIGuard {
         self.phase = phase
         messages = 0
         solicited = 0
+        headers = 0
     }
+
+    /// The most headers a target may send in a phase: libiscsi keeps an answer ready for each ping, and serves all there are before it
+    /// looks at anything else. There is room for data in segments of 256 octets, half of the least a segment may be limited to
+    /// (RFC 3720 12.12), and for whatever the target has to say besides.
+    private var headerLimit: Int {
+        guard case .command(let out, let into) = phase else { return Self.basicHeaderLimit }
+        return Self.basicHeaderLimit + (out + into) / 256
+    }
+
+    static let basicHeaderLimit = 4096
 
     /// Headers carry digests from now on.
     func useDigests() {
@@ -166,7 +179,8 @@ final class ISCSIGuard {
                 messages -= 1
             }
             let header = unread[start..<start + 48]
-            violation = problem(with: header)
+            headers += 1
+            violation = headers > headerLimit ? "more than \(headerLimit) messages" : problem(with: header)
             guard violation == nil else { return }
             incoming += unread[start..<start + length]
             start += length

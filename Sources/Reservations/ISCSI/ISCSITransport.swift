@@ -6,8 +6,8 @@ import Synchronization
 /// session that broke is made anew by the next command, with the same initiator name and session identifier, so that to the
 /// target it is the same I_T nexus; the registration of this node comes back with it as ``ISCSIRegistration`` describes. A command
 /// during which the connection broke is repeated once, unless doing it twice could matter (PERSISTENT RESERVE OUT, commands
-/// unknown here) or the registration did not come back. Where it did not after a session that broke between two commands, the first
-/// command that could change the unit fails likewise. A command that got no answer in time is not repeated.
+/// unknown here) or the registration did not come back. Where it did not, the first command that could change the unit fails
+/// likewise, however many have only read since, unless a reservation command has succeeded before it. A command that got no answer in time is not repeated.
 ///
 /// Unit attentions are results like all others; those that seeing to the registration met on its way are told to the next
 /// commands.
@@ -30,6 +30,8 @@ public final class ISCSITransport: SCSITransport {
         var connection: ISCSIConnection?
         var wasConnected = false
         var registration = ISCSIRegistration()
+        /// The registration is gone, and nobody who writes has been told.
+        var isLossUntold = false
         /// Unit attentions met on the way that nobody was told of yet.
         var attentions: [SenseData] = []
     }
@@ -109,9 +111,10 @@ public final class ISCSITransport: SCSITransport {
         _ nexus: inout Nexus, cdb: [UInt8], dataOut: [UInt8], dataInLength: Int
     ) throws -> SCSIResult {
         let end = Deadline(after: timeout * 2)
-        let (connection, registration) = try connected(&nexus, until: end.capped(to: timeout))
-        // Whoever writes may count on a registration that went while nothing was sent. Reservation commands meet what is.
-        if registration == .lost, !GuardedTransport.reads(cdb), cdb.first != OperationCode.persistentReserveOut {
+        let connection = try connected(&nexus, until: end.capped(to: timeout)).connection
+        // Whoever writes may count on a registration that went while nobody wrote. Reservation commands meet what is.
+        if nexus.isLossUntold, Self.writes(cdb) {
+            nexus.isLossUntold = false
             throw connection.error(.registrationLost)
         }
         do {
@@ -120,7 +123,11 @@ public final class ISCSITransport: SCSITransport {
             guard case .connectionLost = lost.reason, Self.isRepeatable(cdb) else { throw lost }
             log("\(lost)")
             let again = try connected(&nexus, until: end.capped(to: timeout))
-            guard again.registration != .lost else { throw lost.with(.registrationLost) }
+            guard again.registration != .lost else {
+                // One that only reads says so, too, but not to those who write.
+                if Self.writes(cdb) { nexus.isLossUntold = false }
+                throw lost.with(.registrationLost)
+            }
             return try send(
                 &nexus, again.connection, cdb: cdb, dataOut: dataOut, dataInLength: dataInLength, until: end)
         }
@@ -138,6 +145,7 @@ public final class ISCSITransport: SCSITransport {
                 unit: target.addressedUnit, cdb: cdb, dataOut: dataOut, dataInLength: dataInLength,
                 until: end.capped(to: timeout))
             nexus.registration.note(cdb: cdb, dataOut: dataOut, result: result)
+            if cdb.first == OperationCode.persistentReserveOut, result.status == .good { nexus.isLossUntold = false }
             return result
         } catch {
             nexus.connection = nil
@@ -166,6 +174,7 @@ public final class ISCSITransport: SCSITransport {
             case .restored: log("\(name): connected again; the registration \(key) was made again")
             case .lost:
                 nexus.registration = ISCSIRegistration()
+                nexus.isLossUntold = true
                 log("\(name): connected again; the registration \(key) is gone")
             }
         } else {
@@ -199,6 +208,11 @@ public final class ISCSITransport: SCSITransport {
     /// Whether a command may be told of a unit attention (SPC-3 5.11; SAM-3 5.9.7): these three are executed regardless.
     private static func tellsAttentions(_ cdb: [UInt8]) -> Bool {
         ![OperationCode.inquiry, OperationCode.reportLUNs, OperationCode.requestSense].contains(cdb.first ?? 0)
+    }
+
+    /// Whether a command may change what is on the unit, rather than who has it.
+    private static func writes(_ cdb: [UInt8]) -> Bool {
+        !GuardedTransport.reads(cdb) && cdb.first != OperationCode.persistentReserveOut
     }
 
     /// Whether doing the command twice comes to the same as doing it once.
