@@ -4,6 +4,7 @@ The answer of GetUpdates is a string of a megabyte, so its octets are taken apar
 """
 
 import json
+import os
 import struct
 import subprocess
 import xml.etree.ElementTree as ElementTree
@@ -217,6 +218,59 @@ def test_command_locally_and_of_a_node(lab):
 
     assert comparable(json.loads(there.stdout)) == comparable(listing)
     assert clusprep("--count").stdout == run_of_node(lab, "--count").stdout == f"{listing['count']}\n"
+
+
+RPM = """
+Name: {name}
+Version: 1.0
+Release: 1
+Summary: Made <for> a test & gone with it
+License: MIT
+BuildArch: noarch
+%description
+Text.
+%files
+%changelog
+* Mon Jan 06 2025 A B <a@example.org> - 1.0-1
+- Fix CVE-2024-12345 (RHSA-2024:0001)
+"""
+
+
+def test_command_with_rpm(tmp_path):
+    """A database of rpm's beside dpkg's, where rpm has it, in a mount namespace of the test's own."""
+    rpm, rpmbuild = tool("rpm", "rpm"), tool("rpmbuild", "rpm")
+    if os.geteuid() != 0:
+        pytest.skip("mounting over /var/lib/rpm takes root: run as root")
+    if not Path("/var/lib/rpm").is_dir():
+        pytest.skip("/var/lib/rpm is missing: apt-get install rpm")
+    if rpm_count():
+        pytest.skip("this host has packages of rpm's: the other tests compare with those")
+    for name in ("alpha", "beta"):
+        (tmp_path / f"{name}.spec").write_text(RPM.format(name=name))
+        subprocess.run(
+            [rpmbuild, "--quiet", "-bb", "--define", f"_topdir {tmp_path}/build", "--define", f"_rpmdir {tmp_path}",
+             tmp_path / f"{name}.spec"],
+            check=True, capture_output=True, timeout=120,
+        )
+    script = f"""
+        set -e
+        mount -t tmpfs tmpfs /var/lib/rpm
+        {rpm} --dbpath /var/lib/rpm --initdb
+        {rpm} --dbpath /var/lib/rpm --install --justdb --nodeps --noscripts {tmp_path}/noarch/*.rpm >&2
+        {binaries() / "clusprep"} updates --json
+        {binaries() / "clusprep"} updates --count >&2
+    """
+    finished = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, timeout=120
+    )
+    assert finished.returncode == 0, finished.stderr
+    listing = json.loads(finished.stdout)
+    assert listing["count"] == len(dpkg_packages()) + 2
+    assert finished.stderr.splitlines()[-1] == str(listing["count"])
+    made = {update["id"]: update for update in listing["updates"] if "=" not in update["id"]}
+    assert sorted(made) == ["alpha-1.0-1.noarch", "beta-1.0-1.noarch"]
+    assert made["alpha-1.0-1.noarch"]["articles"] == ["CVE-2024-12345"]
+    assert made["alpha-1.0-1.noarch"]["bulletins"] == ["RHSA-2024:0001"]
 
 
 def test_command_for_people(lab):

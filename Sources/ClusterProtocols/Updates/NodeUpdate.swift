@@ -1,5 +1,5 @@
 /// An update that is installed on a node: ClusterUpdate of [MS-CSVP] 3.16.1.
-public struct NodeUpdate: Sendable, Hashable, Codable {
+public struct NodeUpdate: Sendable, Hashable {
     /// ClusterUpdate.Id.
     public var id: String
     /// ClusterUpdate.Title.

@@ -88,7 +88,9 @@ struct XMLReader {
     private mutating func text(upTo goal: Goal) throws(Failure) -> String {
         var text: [UInt8] = []
         while position < octets.count {
-            if comes("<!--") {
+            if octets[position] != UInt8(ascii: "<") {
+                try take(into: &text)
+            } else if comes("<!--") {
                 position += 4
                 _ = try skip(past: "-->")
             } else if comes("<?") {
@@ -98,11 +100,9 @@ struct XMLReader {
                 text += try skip(past: "]]>")
             } else if comes("<!") {
                 throw malformed("a document type")
-            } else if octets[position] == UInt8(ascii: "<") {
+            } else {
                 guard goal == .tag else { throw malformed("an element after the last one") }
                 return String(decoding: text, as: UTF8.self)
-            } else {
-                try take(into: &text)
             }
         }
         guard goal == .end else { throw malformed("the end in the middle") }

@@ -33,22 +33,34 @@ struct DpkgUpdates: UpdateSource {
         let packages = try packages()
         let history = self.history()
         let helpDesk = OSRelease(files: host).supportURL
-        var changelogs: [String: DebianChangelog] = [:]
+        // The packages that are built of one source share its changelog; what is kept of it is short.
+        var changes: [[String]: Change] = [:]
         return packages.map { package in
             let superseded = history.superseded(by: package)
-            // The packages that are built of one source share its changelog.
-            let source = "\(package.source.isEmpty ? package.name : package.source) \(package.changelogVersion)"
-            let changelog = changelogs[source] ?? self.changelog(of: package)
-            if !changelog.entries.isEmpty { changelogs[source] = changelog }
             // Where the package's version is not its source's, the source's changelog knows none of the package's.
-            let entries = changelog.entries(since: package.sharesVersions ? superseded.first : nil)
-            let advisories = DebianChangelog.advisories(in: entries)
+            let previous = package.sharesVersions ? superseded.first : nil
+            let key = [
+                package.source.isEmpty ? package.name : package.source, package.changelogVersion, previous ?? "",
+            ]
+            let change = changes[key] ?? Change(changelog(of: package), since: previous)
+            if !change.text.isEmpty { changes[key] = change }
             return HostUpdate(
                 id: package.id(at: package.version), title: "\(package.name) \(package.version)",
-                description: HostUpdate.description(summary: package.synopsis, changes: changelog.newestChange),
+                description: HostUpdate.description(summary: package.synopsis, changes: change.text),
                 supportURL: package.homepage.isEmpty ? helpDesk : package.homepage,
-                articleIDs: advisories.vulnerabilities, bulletinIDs: advisories.bulletins,
+                articleIDs: change.advisories.vulnerabilities, bulletinIDs: change.advisories.bulletins,
                 supersededIDs: superseded.map(package.id))
+        }
+    }
+
+    /// What an update changed.
+    private struct Change {
+        var text: String
+        var advisories: Advisories
+
+        init(_ changelog: DebianChangelog, since previous: String?) {
+            text = changelog.newestChange
+            advisories = DebianChangelog.advisories(in: changelog.entries(since: previous))
         }
     }
 

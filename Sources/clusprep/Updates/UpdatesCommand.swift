@@ -43,10 +43,10 @@ struct UpdatesCommand: AsyncParsableCommand {
         let terminal = Terminal.standardOutput
         let client = try node.client()
         if count {
-            terminal.line("\(try await Self.count(client))")
+            terminal.line("\(try await count(client))")
             return
         }
-        let listing = UpdateListing(try await Self.updates(client), security: security)
+        let listing = UpdateListing(try await updates(client), security: security)
         if json {
             terminal.line(try listing.prettyJSON())
         } else {
@@ -54,19 +54,19 @@ struct UpdatesCommand: AsyncParsableCommand {
         }
     }
 
-    private static func updates(_ client: ClusPrepClient?) async throws -> [UpdateListing.Entry] {
+    private func updates(_ client: ClusPrepClient?) async throws -> [UpdateListing.Entry] {
         guard let client else {
             return try await ofThisHost { try HostUpdates().list() }.map(UpdateListing.Entry.init)
         }
         return try await ofNode(client) { try await $0.updates() }.map(UpdateListing.Entry.init)
     }
 
-    private static func count(_ client: ClusPrepClient?) async throws -> Int {
+    private func count(_ client: ClusPrepClient?) async throws -> Int {
         guard let client else { return try await ofThisHost { try HostUpdates().count() } }
         return Int(try await ofNode(client) { try await $0.count() })
     }
 
-    private static func ofThisHost<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+    private func ofThisHost<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
         do {
             return try await BlockingExecutor(threads: 1).run(body)
         } catch let error as HostUpdatesError {
@@ -74,7 +74,7 @@ struct UpdatesCommand: AsyncParsableCommand {
         }
     }
 
-    private static func ofNode<T: Sendable>(
+    private func ofNode<T: Sendable>(
         _ client: ClusPrepClient, _ body: (UpdateClient) async throws -> T
     ) async throws -> T {
         do {
@@ -89,7 +89,7 @@ struct UpdatesCommand: AsyncParsableCommand {
                 throw error
             }
         } catch {
-            throw CommandFailure("the node does not tell its updates: \(error)")
+            throw CommandFailure("\(node.node ?? "the node") does not tell its updates: \(error)")
         }
     }
 }
