@@ -35,10 +35,11 @@ enum PasswordPrompt {
         guard tcgetattr(STDIN_FILENO, &settings) == 0 else { throw CommandFailure("cannot hide what is typed") }
         var silent = settings
         silent.c_lflag &= ~tcflag_t(ECHO)
-        FileHandle.standardError.write(Data(prompt.utf8))
         guard tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0 else {
             throw CommandFailure("cannot hide what is typed")
         }
+        // Only now: what somebody quick types before would be shown, and then be thrown away.
+        FileHandle.standardError.write(Data(prompt.utf8))
         defer {
             _ = tcsetattr(STDIN_FILENO, TCSAFLUSH, &settings)
             FileHandle.standardError.write(Data("\n".utf8))
