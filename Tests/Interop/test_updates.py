@@ -3,6 +3,7 @@
 The answer of GetUpdates is a string of a megabyte, so its octets are taken apart here by hand and not by impacket's NDR classes.
 """
 
+import gzip
 import json
 import os
 import struct
@@ -13,9 +14,9 @@ from pathlib import Path
 
 import pytest
 from csvp import S_OK, iid, string_to_bin
-from dcom import Fault, new_orpcthis
+from dcom import Credentials, Fault, activate, new_orpcthis
 from impacket.dcerpc.v5.dcomrt import DCOMCALL
-from lab import REPOSITORY, binaries, tool
+from lab import REPOSITORY, Lab, binaries, tool
 
 # 1.9
 IID_IClusterUpdate = iid("E3C9B851-C442-432B-8FC6-A7FAAFC09D3B")
@@ -134,15 +135,21 @@ def test_form(update):
             assert children or element.find(name).text is None
 
 
-def test_schema(update, tmp_path):
-    _, _, document = get_updates(update)
-    file = tmp_path / "updates.xml"
+def is_valid(document, folder):
+    """Whether the schema holds for it, by libxml2; its complaint is the failure's."""
+    file = folder / "updates.xml"
     file.write_text(document, encoding="utf-8", newline="")
     checked = subprocess.run(
         [tool("xmllint", "libxml2-utils"), "--noout", "--nonet", "--huge", "--schema", SCHEMA, file],
         capture_output=True, text=True, timeout=120,
     )
     assert checked.returncode == 0, checked.stderr[-2000:]
+    return True
+
+
+def test_schema(update, tmp_path):
+    _, _, document = get_updates(update)
+    assert is_valid(document, tmp_path)
 
 
 def test_what_upgrades_took_away_is_superseded(update):
@@ -183,6 +190,75 @@ def test_opnums_beyond_the_last(update, survives):
         update.call_raw((5, b"\x05\0\x07\0" + b"\0" * 28))
     assert caught.value.status == 0x1C010002  # nca_s_op_rng_error
     assert count(update)[0] == S_OK
+
+
+HOSTILE = b"""odd (1.0-1) stable; urgency=low
+
+  * J\xfcrgen <b>bold</b> ]]> & \x00\x01\x0b\x1b[2J \xed\xa0\x80 \r CVE-2024-0001 \xef\xbf\xbf
+  * \xc3\xa9t\xc3\xa9 \xef\xbf\xbe DSA-1-1
+
+ -- A <a@example.org>  Mon, 01 Jan 2024 00:00:00 +0000
+"""
+
+
+@pytest.fixture
+def odd_node(tmp_path, monkeypatch):
+    """A lab whose nodes are hosts with 5,000 packages and changelogs nobody would write; a mount namespace makes them so."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting over /var/lib/dpkg takes root: run as root")
+    docs = tmp_path / "doc"
+    for name, changelog in (("odd", HOSTILE), ("long", HOSTILE.replace(b"odd", b"long") + b"  * more & more\n" * (2 << 20))):
+        (docs / name).mkdir(parents=True)
+        with gzip.open(docs / name / "changelog.Debian.gz", "wb", compresslevel=1) as file:
+            file.write(changelog)
+    names = ["odd", "long", *(f"package{number}" for number in range(4998))]
+    (tmp_path / "status").write_text(
+        "".join(
+            f"Package: {name}\nStatus: install ok installed\nArchitecture: all\nVersion: 1.0-1\nDescription: <{name}>\n\n"
+            for name in names
+        )
+    )
+    wrapped = tmp_path / "bin"
+    wrapped.mkdir()
+    for program in ("clusprepd", "clusprep-smb-probe"):
+        (wrapped / program).symlink_to(binaries() / program)
+    script = (
+        f"mount --bind {tmp_path}/status /var/lib/dpkg/status && mount --bind {docs} /usr/share/doc"
+        f' && exec {binaries()}/clusprep "$@"'
+    )
+    (wrapped / "clusprep").write_text(f"#!/bin/sh\nexec unshare --mount sh -c '{script}' sh \"$@\"\n")
+    (wrapped / "clusprep").chmod(0o755)
+    monkeypatch.setenv("CLUSPREP_BIN_DIR", str(wrapped))
+    running = Lab(tmp_path / "lab", nodes=1, disks=1)
+    yield running
+    assert running.stop() == 0
+
+
+def test_odd_hosts(odd_node, tmp_path):
+    opened = activate(
+        odd_node.nodes[0], Credentials(odd_node.domain, odd_node.user, odd_node.password),
+        CLSID_ClusterUpdate, IID_IClusterUpdate,
+    )
+    code, announced, document = get_updates(opened.main)
+    assert (code, announced) == (S_OK, 5000 + rpm_count())
+    assert count(opened.main) == (S_OK, announced)
+    assert is_valid(document, tmp_path)
+    texts = {element.findtext("id"): element for element in ElementTree.fromstring(document)}
+    odd = texts["odd:all=1.0-1"]
+    # The first line is no UTF-8, so it is Latin-1 as a whole; the second one is UTF-8.
+    bad = "\ufffd"
+    assert odd.findtext("description") == (
+        "<odd>\n\n"
+        f"* J\xfcrgen <b>bold</b> ]]> & {bad}{bad}{bad}{bad}[2J \xed\xa0\x80 \r CVE-2024-0001 \xef\xbf\xbf\n"
+        f"* \xe9t\xe9 {bad} DSA-1-1"
+    )
+    assert [article.text for article in odd.find("knowledgebase")] == ["CVE-2024-0001"]
+    assert [bulletin.text for bulletin in odd.find("securityBulletin")] == ["DSA-1-1"]
+    long = texts["long:all=1.0-1"].findtext("description")
+    assert len(long) <= 1024 and long.endswith("\u2026")
+    assert texts["package4997:all=1.0-1"].findtext("description") == "<package4997>"
+    opened.release()
+    opened.close()
 
 
 # The command line

@@ -1,5 +1,5 @@
 /// A version of a Debian package, in the order of deb-version(7).
-struct DebianVersion: Comparable, Hashable {
+struct DebianVersion: Comparable {
     private let epoch: UInt64
     private let upstream: [UInt8]
     private let revision: [UInt8]
@@ -32,11 +32,6 @@ struct DebianVersion: Comparable, Hashable {
 
     static func < (lhs: DebianVersion, rhs: DebianVersion) -> Bool {
         lhs.order(to: rhs) < 0
-    }
-
-    func hash(into hasher: inout Hasher) {
-        // Whatever is equal has the same epoch.
-        hasher.combine(epoch)
     }
 
     private func order(to other: DebianVersion) -> Int {
