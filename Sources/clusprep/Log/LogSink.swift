@@ -13,15 +13,16 @@ final class LogSink {
     private var isFinished = false
 
     init(path: String?) throws(CommandFailure) {
-        self.path = path
         guard let path else {
             // A closed pipe is an error number then, and not the end of the process.
             signal(SIGPIPE, SIG_IGN)
-            descriptor = STDOUT_FILENO
+            (self.path, descriptor) = (nil, STDOUT_FILENO)
             return
         }
-        descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw Self.failure(path) }
+        let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        // Before anything is set: the end of a sink removes its file, and this one would be somebody else's.
+        guard file >= 0 else { throw Self.failure(path) }
+        (self.path, descriptor) = (path, file)
     }
 
     deinit {
