@@ -2,6 +2,7 @@ import ClusterProtocols
 import DCERPC
 import ErrorCodes
 import NDR
+import Reservations
 
 /// IClusterStorage2 on the wire ([MS-CSVP] 3.2.4): each method unpacks its request, asks the object, and packs its response.
 extension ClusterStorage: IClusterStorage2Server {
@@ -32,7 +33,14 @@ extension ClusterStorage: IClusterStorage2Server {
             let disk = try object.disk(request.DiskId.name, for: .CprepDiskRawWrite)
             guard request.cbData <= Self.sectorSize else { throw Win32Error.writeFault }
             let sector = request.pbData + [UInt8](repeating: 0, count: Self.sectorSize - request.pbData.count)
-            let time = try await disk.write(sector: request.ulSector, sector, by: object.holder)
+            let time: Duration
+            do {
+                time = try await disk.write(sector: request.ulSector, sector, by: object.holder)
+            } catch let error as SCSIError where error.win32 == .writeFault {
+                // That one means more than 512 octets here.
+                object.logger.warning("CprepDiskRawWrite: \(error)")
+                throw Win32Error.ioDevice
+            }
             var response = IClusterStorage2.CprepDiskRawWrite.Response(returnValue: .ok, for: request)
             response.pcbDataWritten = UInt32(Self.sectorSize)
             response.ulLatency = time.milliseconds

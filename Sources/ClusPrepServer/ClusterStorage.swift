@@ -6,6 +6,7 @@ import FileShares
 import HostInventory
 import Logging
 import NDR
+import Reservations
 import Volumes
 
 /// An activation of ClusterStorage2: IClusterStorage2 and IClusterStorage3 as two faces of one object ([MS-CSVP] 3.2, 3.4).
@@ -197,9 +198,17 @@ public actor ClusterStorage: COMObject {
             }
             state.didArbitrate(number, won: true)
         } catch {
-            state.didArbitrate(number, won: false)
+            if await !stillOwns(number, after: error) { state.didArbitrate(number, won: false) }
             throw error
         }
+    }
+
+    /// Whether a disk for which this object has arbitrated once more is its own as before: where the disk did not say whose it is,
+    /// the ownership and its defence go on.
+    private func stillOwns(_ number: Int, after error: any Error) async -> Bool {
+        if case DiskOwnershipError.ownedByAnother = error { return false }
+        guard let tenure = tenures[number] else { return false }
+        return await environment.disks[number].stands(tenure)
     }
 
     func bringOnline(_ name: StorageState.DiskName) async throws -> UInt32 {

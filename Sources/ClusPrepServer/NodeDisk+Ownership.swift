@@ -37,8 +37,16 @@ extension NodeDisk {
         await queue.run {
             guard await tenure == self.tenure else { return }
             await self.forfeit("the reservation is gone")
+            // The registrations went with it.
+            await self.forgetClaims()
         }
+        // Or one of them did not.
+        await withdrawOrRetry()
         return nil
+    }
+
+    private func forgetClaims() {
+        claims = [:]
     }
 
     private func challenge() async throws -> Tenure {
@@ -95,7 +103,7 @@ extension NodeDisk {
 
     /// Everybody's part in the disk ends, because the node does.
     public func giveUp() async {
-        guard !owners.isEmpty || !claims.isEmpty else { return }
+        guard ownership != nil || !owners.isEmpty || !claims.isEmpty else { return }
         await ownershipQueue.run {
             for holder in await Set(self.owners.keys).union(self.claims.keys) {
                 do {
@@ -115,13 +123,15 @@ extension NodeDisk {
     }
 
     private func endOwnership(of holder: Holder) async throws {
+        // First, so that nothing is brought online for the holder any more while its volumes go offline.
+        let wasOwner = owners.removeValue(forKey: holder) != nil
         var failure: (any Error)?
         do {
             try await dismounted(holder)
         } catch {
             failure = error
         }
-        if owners.removeValue(forKey: holder) != nil, owners.isEmpty, let leaving = ownership {
+        if wasOwner, owners.isEmpty, let leaving = ownership {
             ownership = nil
             tenure = nil
             claims[holder]?.isReserved = false
@@ -244,7 +254,11 @@ extension NodeDisk {
     /// Whether there is nothing left to try.
     private func retryWithdrawal() async -> Bool {
         do {
-            try await queue.run { try await self.withdrawRegistration() }
+            try await queue.run {
+                // A disk that was not ready for a while has been closed.
+                if await self.mayBeRegistered { _ = try await self.opened() }
+                try await self.withdrawRegistration()
+            }
         } catch {
             return false
         }

@@ -96,21 +96,30 @@ extension NodeDisk {
     // MARK: Commands
 
     func perform(_ command: ReserveCommand, _ holder: Holder) async throws {
-        let standing = ownership
-        // It would put right what the command does, or take it for another node's doing.
-        await standing?.suspendDefense()
-        let result: Result<Void, any Error>
-        do {
-            result = .success(try await queue.run { try await self.issue(command, holder) })
-        } catch {
-            result = .failure(error)
-        }
+        let (result, standing) = await queue.run { await self.issueUndefended(command, holder) }
         if let standing, ownership === standing {
             await standing.resumeDefense()
         } else if claims.isEmpty {
             await withdrawOrRetry()
         }
         try result.get()
+    }
+
+    /// In a turn of the queue, and not before: while the command waits for its turn, behind a file that takes long to write, the
+    /// defence goes on.
+    ///
+    /// - Returns: what came of the command, and the ownership whose defence is suspended now.
+    private func issueUndefended(
+        _ command: ReserveCommand, _ holder: Holder
+    ) async -> (result: Result<Void, any Error>, suspended: DiskOwnership?) {
+        let standing = ownership
+        // It would put right what the command does, or take it for another node's doing.
+        await standing?.suspendDefense()
+        do {
+            return (.success(try await issue(command, holder)), standing)
+        } catch {
+            return (.failure(error), standing)
+        }
     }
 
     /// In a turn of the queue.

@@ -40,7 +40,7 @@ extension NodeDisk {
                 guard let failure = volume.mountFailure, volume.fileSystem?.isServed == true else { continue }
                 logger.warning("partition \(volume.partition.number) cannot be mounted: \(failure)")
             }
-            guard mounting != nil, mounting == tenure else {
+            guard owners[holder] != nil, mounting != nil, mounting == tenure else {
                 await abandon(fresh.volumes)
                 throw Win32Error.invalidState
             }

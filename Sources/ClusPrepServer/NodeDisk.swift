@@ -111,6 +111,8 @@ public actor NodeDisk {
     /// The keys that this node's registration may have while it may have one. On a disk whose nexus is the host's, only a
     /// registration with one of them is this node's.
     var possibleKeys: Set<ReservationKey>
+    /// Which unit those keys are on: the one that was opened last.
+    private var identity: DiskIdentity?
     var withdrawal: Task<Void, Never>?
     /// Whose commands have registered this node, and what of the reservation is theirs.
     var claims: [Holder: Claim] = [:]
@@ -274,8 +276,8 @@ public actor NodeDisk {
         try await queue.run { try await self.attempt(movesOn: movesOn, first, body) }
     }
 
-    /// In a turn of the queue. A disk that is not ready, and that nobody here stands on, may have been put right by now: an image
-    /// restored, a damaged state file removed. Then it is another disk, which is opened anew, as is one that has become another
+    /// In a turn of the queue. A disk that is not ready or not there, and that nobody here stands on, may have been put right by now:
+    /// an image restored, a damaged state file removed, a device plugged in again. Then it is another disk, which is opened anew, as is one that has become another
     /// at the same address.
     private func attempt<T: Sendable>(
         movesOn: Bool, _ first: @Sendable () async throws -> Void, _ body: @escaping @Sendable (Disk) throws -> T
@@ -313,7 +315,10 @@ public actor NodeDisk {
         // Whatever ran under this node's identity before does not run any more.
         mayBeRegistered = true
         mayBeRegisteredElsewhere = true
-        possibleKeys = [environment.key]
+        // What could not be taken off the same unit before it was closed is still to be taken off.
+        if disk.identity != identity { possibleKeys = [] }
+        possibleKeys.insert(environment.key)
+        identity = disk.identity
         do {
             try await withdrawRegistration()
         } catch {
@@ -329,15 +334,4 @@ private func timed<T>(_ body: () throws -> T) rethrows -> (value: T, time: Durat
     let start = clock.now
     let value = try body()
     return (value, clock.now - start)
-}
-
-extension SCSIError {
-    /// Whether what was opened may be there no more, and something else in its place.
-    fileprivate var asksForAnotherLook: Bool {
-        switch self {
-        case .checkCondition(let sense): sense.key == .notReady
-        case .identityChanged: true
-        default: false
-        }
-    }
 }

@@ -1,4 +1,5 @@
 import ErrorCodes
+import Glibc
 import Reservations
 
 /// Why a node did not do to one of its disks what it was asked to do, without the disk having said anything.
@@ -34,5 +35,18 @@ extension Disk {
     /// Whether this host lives on it, so that it must stay as it is.
     var isProtected: Bool {
         transport.attachment.roles.isProtected
+    }
+}
+
+extension SCSIError {
+    /// Whether what was opened may be there no more, and something else in its place.
+    var asksForAnotherLook: Bool {
+        switch self {
+        case .checkCondition(let sense): sense.key == .notReady
+        case .identityChanged: true
+        // A device that was taken away stays so for whoever has it open, also when it is back.
+        case .transport(_, let cause as FileError): [ENODEV, ENXIO, EBADF].contains(cause.number)
+        default: false
+        }
     }
 }

@@ -64,14 +64,16 @@ struct TestNode {
 
 /// What the commands that a test names are answered with.
 final class Faults: Sendable {
-    private let failing = Mutex<Set<UInt8>>([])
+    private let failing = Mutex<(codes: Set<UInt8>, sense: SenseData)>(([], hardwareError))
     private let unknown = Mutex<Set<UInt8>>([])
     /// The commands that wait while the disk is to answer nothing; else nil.
     private let silenced = Mutex<[DispatchSemaphore]?>(nil)
 
-    /// Commands with these operation codes end with a hardware error from now on.
-    func fail(_ operationCodes: UInt8...) {
-        failing.withLock { $0 = Set(operationCodes) }
+    static let hardwareError = SenseData(key: .hardwareError, code: .internalTargetFailure)
+
+    /// Commands with these operation codes end with this, a hardware error unless told otherwise, from now on.
+    func fail(_ operationCodes: UInt8..., sense: SenseData = hardwareError) {
+        failing.withLock { $0 = (Set(operationCodes), sense) }
     }
 
     /// Commands with these operation codes are none that the unit knows.
@@ -106,8 +108,9 @@ final class Faults: Sendable {
         unknown.withLock { unknown in operationCode.map(unknown.contains) ?? false }
     }
 
-    func isFailing(_ operationCode: UInt8?) -> Bool {
-        failing.withLock { failing in operationCode.map(failing.contains) ?? false }
+    /// How a command with this operation code fails; nil where it does not.
+    func failure(of operationCode: UInt8?) -> SenseData? {
+        failing.withLock { failing in operationCode.map(failing.codes.contains) == true ? failing.sense : nil }
     }
 }
 
@@ -133,10 +136,7 @@ struct FaultyTransport: SCSITransport {
             return SCSIResult(
                 status: .checkCondition, sense: SenseData(key: .illegalRequest, code: .invalidOperationCode))
         }
-        if faults.isFailing(cdb.first) {
-            return SCSIResult(
-                status: .checkCondition, sense: SenseData(key: .hardwareError, code: .internalTargetFailure))
-        }
+        if let sense = faults.failure(of: cdb.first) { return SCSIResult(status: .checkCondition, sense: sense) }
         return unit.execute(cdb: cdb, dataOut: dataOut, dataInLength: dataInLength)
     }
 }
