@@ -7,7 +7,7 @@ extension NodeDisk {
     ///
     /// - Throws: what kept the disk from being given back; it is tried again.
     func relinquish() async throws {
-        guard !owners.isEmpty || !claims.isEmpty else { return }
+        // Also where nobody has a part in it any more: it may just be on its way back.
         try await bounded { try await self.ownershipQueue.run { try await self.endAll() } }
     }
 

@@ -181,6 +181,26 @@ struct ClusterCleanupTests {
         }
     }
 
+    /// A disk that cannot be given back does not keep the node a member; the next call tries again.
+    @Test
+    func aServiceThatDoesNotStop() async throws {
+        try await withImages([.gpt]) { images in
+            let host = TestNode(name: "alpha")
+            let disk = host.disk(images[0].path)
+            let activation = try await Activation.attached([disk])
+            #expect(try await activation.arbitrate() == Code.ok)
+            try await Self.withNode(disks: [disk]) { node async throws in
+                host.faults.fail(0x5F)  // PERSISTENT RESERVE OUT
+                #expect(try await node.cleanUp(delay: 0, timeout: 60_000) == Code.ioDevice)
+                #expect(try await !node.isMember)
+                host.faults.fail()
+                #expect(try await node.cleanUp(delay: 0, timeout: 60_000) == Code.ok)
+            }
+            #expect(try Onlooker(images[0].path).keys() == [])
+            await activation.release()
+        }
+    }
+
     /// What a process that crashed has left on a disk goes, too; what another node has there stays.
     @Test
     func registrationsThatWereLeft() async throws {

@@ -118,7 +118,7 @@ struct CertificatesCommand: AsyncParsableCommand {
             let kind = kind.type
             try await place.with { node in
                 if secret {
-                    octets.secret = Array(try PasswordPrompt.ask(for: "the cluster secret").utf16)
+                    octets.secret = Array(try SecretInput.read().utf16)
                     guard octets.secret.count <= ClusterCertificateOctets.secretLimit else {
                         throw CommandFailure("the cluster secret of a certificate has 32 characters at most")
                     }

@@ -59,7 +59,7 @@ struct SecretCommand: AsyncParsableCommand {
         func run() async throws {
             // The password is asked for first.
             try await place.with { node in
-                let text = try PasswordPrompt.ask(for: "the cluster secret")
+                let text = try SecretInput.read()
                 guard hex else { return try await node.setSecret(BSTRValue(text)) }
                 guard let octets = octets(ofHexDigits: text) else {
                     throw CommandFailure("the secret is not an even number of hexadecimal digits")
@@ -70,10 +70,26 @@ struct SecretCommand: AsyncParsableCommand {
     }
 }
 
+/// Where a cluster secret comes from.
+enum SecretInput {
+    /// Asks twice on a terminal, without showing it; or takes the next line of standard input, which may be empty.
+    ///
+    /// - Throws: ``CommandFailure`` where there is none.
+    static func read() throws -> String {
+        if isatty(STDIN_FILENO) == 1 { return try PasswordPrompt.ask(for: "the cluster secret") }
+        guard let line = readLine(strippingNewline: true) else {
+            throw CommandFailure("there is no secret on standard input")
+        }
+        return line
+    }
+}
+
+/// Two digits for each octet.
 func hexDigits(_ octets: [UInt8]) -> String {
     octets.map { octet in (octet < 16 ? "0" : "") + String(octet, radix: 16) }.joined()
 }
 
+/// The octets of an even number of hexadecimal digits; nil for any other text.
 func octets(ofHexDigits text: String) -> [UInt8]? {
     let digits = Array(text.utf8)
     guard digits.count.isMultiple(of: 2) else { return nil }
