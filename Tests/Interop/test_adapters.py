@@ -12,6 +12,7 @@ import ipaddress
 import json
 import os
 import re
+import shlex
 import shutil
 import struct
 import subprocess
@@ -387,6 +388,19 @@ def test_the_older_list(own_network, tmp_path, version):
         assert running.stop() == 0
 
 
+@pytest.fixture
+def iscsi_lab(own_network, tmp_path):
+    running = Lab(tmp_path / "shared", nodes=1, disks=1, iscsi=True)
+    yield running
+    assert running.stop() == 0
+
+
+def test_the_way_to_the_nodes_own_disks(iscsi_lab):
+    """ConnectedToiSCSI: the lab's target is behind the loopback adapter."""
+    with opened(iscsi_lab) as network:
+        assert {adapter.friendly_name for adapter in told(network).adapters if adapter.iscsi} == {"lo"}
+
+
 # The command line
 
 
@@ -414,6 +428,103 @@ def test_the_command_line_lists_this_host(own_network):
     assert "lo" not in {entry["name"] for entry in filtered["adapters"]}
 
 
+#: What those who set links up have on disk: INDEX and the files below it are for lan0, which has 192.0.2.7.
+MANAGERS = {
+    "a lease of systemd-networkd": {"/run/systemd/netif/leases/INDEX": "ADDRESS=192.0.2.7\n"},
+    "a setting of systemd-networkd": {
+        "/run/systemd/netif/links/INDEX": "NETWORK_FILE=/run/systemd/network/lan.network\n",
+        "/run/systemd/network/lan.network": "[Match]\nName=lan0\n[Network]\nDHCP=ipv4\n",
+    },
+    "a connection of NetworkManager": {
+        "/run/NetworkManager/devices/INDEX": "[device]\nconnection-uuid=u-1\n",
+        "/run/NetworkManager/system-connections/lan.nmconnection": "[connection]\nuuid=u-1\n[ipv4]\nmethod=auto\n",
+    },
+    "a lease of dhclient": {
+        "/var/lib/dhcp/dhclient.leases": 'lease {\n  interface "lan0";\n  fixed-address 192.0.2.7;\n}\n',
+    },
+}
+
+
+@pytest.mark.parametrize("manager", [*MANAGERS, None])
+def test_dhcp_by_what_managers_have_on_disk(own_network, manager):
+    """In a mount namespace of its own, so that nothing of the host's is touched or seen."""
+    if not os.path.isdir("/var/lib/dhcp") and manager == "a lease of dhclient":
+        pytest.skip("/var/lib/dhcp is missing: install isc-dhcp-client")
+    index = str(links()["lan0"]["ifindex"])
+    script = ["set -e", "mount --make-rprivate /", "mount -t tmpfs none /run"]
+    script.append("test ! -d /var/lib/dhcp || mount -t tmpfs none /var/lib/dhcp")
+    for path, contents in MANAGERS.get(manager, {}).items():
+        path = path.replace("INDEX", index)
+        script.append(f"mkdir -p {os.path.dirname(path)}; printf %s {shlex.quote(contents)} > {path}")
+    script.append(f"exec {shlex.quote(str(binaries() / 'clusprep'))} network --json")
+    done = subprocess.run(["unshare", "-m", "sh", "-c", "\n".join(script)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told_of = {entry["name"]: entry["dhcp"] for entry in json.loads(done.stdout)["adapters"]}
+    assert {name for name, dhcp in told_of.items() if dhcp} == ({"lan0"} if manager else set())
+
+
+#: A DHCP server (RFC 2131) for one client: 198.51.100.129/25 for an hour, by broadcast on the link it is told.
+DHCP_SERVER = r"""
+import socket, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, sys.argv[1].encode() + b"\0")
+server.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+server.bind(("", 67))
+print("running", flush=True)
+while True:
+    request = server.recv(1500)
+    options, place = {}, 240
+    while place < len(request) and request[place] != 255:
+        if request[place]:
+            options[request[place]] = request[place + 2 : place + 2 + request[place + 1]]
+            place += 1 + request[place + 1]
+        place += 1
+    kind = {b"\1": 2, b"\3": 5}.get(options.get(53))  # DISCOVER to OFFER, REQUEST to ACK
+    if kind:
+        us, them = socket.inet_aton("198.51.100.130"), socket.inet_aton("198.51.100.129")
+        reply = b"\2" + request[1:4] + request[4:8] + bytes(2) + b"\x80\0" + bytes(4) + them + us + bytes(4)
+        reply += request[28:44] + bytes(192) + bytes([99, 130, 83, 99, 53, 1, kind, 54, 4]) + us
+        reply += bytes([51, 4, 0, 0, 14, 16, 1, 4, 255, 255, 255, 128, 255])
+        server.sendto(reply, ("255.255.255.255", 68))
+"""
+
+
+def test_dhcp_by_a_real_dhclient(own_network, tmp_path):
+    """The lease file that dhclient itself writes, after a real exchange over a pair of links."""
+    if shutil.which("dhclient") is None or not os.path.isdir("/var/lib/dhcp"):
+        pytest.skip("`dhclient` is missing: install isc-dhcp-client")
+    for line in (
+        "link add dhcp0 type veth peer name dhcp0peer", "link set dhcp0 up", "link set dhcp0peer up",
+        "address add 198.51.100.130/25 dev dhcp0peer",
+    ):
+        ip(*line.split())
+    hook = tmp_path / "configure"
+    # What dhclient has its script do, without touching the host's name servers.
+    hook.write_text(
+        '#!/bin/sh\n[ -z "$new_ip_address" ] || exec ip address add "$new_ip_address/25" dev "$interface"\n'
+    )
+    hook.chmod(0o755)
+    script = f"""set -e
+        mount --make-rprivate /
+        mount -t tmpfs none /run
+        mount -t tmpfs none /var/lib/dhcp
+        dhclient -1 -q -sf {hook} -pf /run/dhclient.pid dhcp0 >&2
+        {shlex.quote(str(binaries() / "clusprep"))} network --json
+        kill $(cat /run/dhclient.pid)"""
+    server = subprocess.Popen([sys.executable, "-c", DHCP_SERVER, "dhcp0peer"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout.readline() == "running\n"
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+    finally:
+        server.kill()
+        server.wait()
+        ip("link", "del", "dhcp0")
+    adapters = {entry["name"]: entry for entry in json.loads(done.stdout)["adapters"]}
+    assert {"address": "198.51.100.129", "prefixLength": 25} in adapters["dhcp0"]["addresses"]
+    assert {name for name, entry in adapters.items() if entry["dhcp"]} == {"dhcp0"}
+
+
 def test_the_command_line_asks_a_node(lab):
     """The same list, by way of the node's wire; the identifiers are the same, too."""
     node = lab.nodes[0]
@@ -424,6 +535,9 @@ def test_the_command_line_asks_a_node(lab):
     assert remote["server"] == node["name"] or remote["server"].startswith(node["name"] + ".")
     assert len(remote["adapters"]) == len(local["adapters"])
     for there, here in zip(remote["adapters"], local["adapters"], strict=True):
+        if here["type"] != IF_TYPE_ETHERNET_CSMACD and here.get("hardwareAddress"):
+            # On the wire it has eight octets (2.2.17).
+            here["hardwareAddress"] += ":00" * (8 - len(here["hardwareAddress"].split(":")))
         assert there == here
     wrong = command(*where, "--json", input="not the password\n")
     assert wrong.returncode == 1 and wrong.stdout == "" and "cannot get the network adapters" in wrong.stderr
