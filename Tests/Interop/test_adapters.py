@@ -1,7 +1,8 @@
 """The network adapters a node tells of, beside what `ip` and `ethtool` say of the same network namespace.
 
-The namespace is the tests' own: this thread leaves the host's for the time of the file, and the lab's nodes are its children.
-The links in it are those that the running kernel can make; tunnels and VLANs need modules that small kernels do not have.
+The namespace is the tests' own: this thread leaves the host's for the time of the file, and the lab's nodes are its
+children. The links in it are those that the running kernel can make; tunnels and VLANs need modules that small kernels do
+not have.
 """
 
 from __future__ import annotations
