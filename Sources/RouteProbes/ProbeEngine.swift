@@ -73,14 +73,16 @@ struct ProbeEngine {
     // MARK: What is asked for
 
     /// Starts a monitor.
-    mutating func addMonitor(_ number: UInt64, routes: RoutePaths, now: Duration) -> Result<Void, RouteProbeError> {
+    mutating func addMonitor(
+        _ number: UInt64, routes: RoutePaths, port: UInt16, now: Duration
+    ) -> Result<Void, RouteProbeError> {
         guard paths + routes.paths.count <= configuration.routes else {
             return .failure(.tooManyRoutes(asked: paths + routes.paths.count, most: configuration.routes))
         }
         paths += routes.paths.count
         for path in routes.paths { peers[path.remote, default: 0] += 1 }
         monitors[number] = MonitorMachine(
-            session: newSession(.monitor(number)), routes: routes, configuration: configuration, now: now)
+            session: newSession(.monitor(number)), routes: routes, port: port, configuration: configuration, now: now)
         return .success(())
     }
 
@@ -129,9 +131,7 @@ struct ProbeEngine {
             // In place: a copy would copy the histories of all paths.
             monitors[number]?.poll(
                 now: now, share: configuration.packetsPerSecond / active.count, echo: echo,
-                send: { [port = configuration.port] path, message, carrier in
-                    due.append(OutgoingProbe(path: path, port: port, message: message, carrier: carrier))
-                })
+                send: { due.append($0) })
         }
         actions += due.map { .send($0) }
         for (number, machine) in roundTrips where machine.nextDeadline <= now {

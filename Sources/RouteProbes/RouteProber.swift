@@ -92,16 +92,18 @@ public final class RouteProber: Sendable {
     /// routes of all monitors together do not need more than the configuration's packets a second; more routes are probed
     /// in turn, more slowly. Routes that are equal are probed as one.
     ///
+    /// - Parameter port: the other nodes' responders' port; the configuration's where it is nil.
     /// - Returns: the monitor, which probes until it is cancelled or goes.
     /// - Throws: ``RouteProbeError/unsuitableAddresses(from:to:)``, ``RouteProbeError/tooManyRoutes(asked:most:)``,
     ///   ``RouteProbeError/closed``.
-    public func monitor(_ routes: [ProbedRoute]) async throws(RouteProbeError) -> RouteMonitor {
+    public func monitor(_ routes: [ProbedRoute], port: UInt16? = nil) async throws(RouteProbeError) -> RouteMonitor {
         guard routes.count <= configuration.routesPerMonitor else {
             throw .tooManyRoutes(asked: routes.count, most: configuration.routesPerMonitor)
         }
         let paths = try RoutePaths(routes)
         let number = mailbox.nextNumber()
-        try await mailbox.ask { .monitor(number: number, paths, reply: $0) }.get()
+        let port = port ?? configuration.port
+        try await mailbox.ask { .monitor(number: number, paths, port: port, reply: $0) }.get()
         return RouteMonitor(number: number, mailbox: mailbox)
     }
 

@@ -12,7 +12,7 @@ import Testing
     }
 
     private func start(_ wire: inout Wire, _ pairs: [(String, String)]? = nil) throws {
-        try wire.engine.addMonitor(1, routes: routes(pairs ?? [(local, remote)]), now: wire.now).get()
+        try wire.engine.addMonitor(1, routes: routes(pairs ?? [(local, remote)]), port: 3343, now: wire.now).get()
     }
 
     private func observation(_ wire: Wire) throws -> RouteObservation {
@@ -249,7 +249,7 @@ import Testing
         var wire = Wire { $0.packetsPerSecond = 100 }
         for number in 1...2 as ClosedRange<UInt64> {
             let pairs = (1...100).map { (local, "203.0.113.\($0)") }
-            try wire.engine.addMonitor(number, routes: routes(pairs), now: wire.now).get()
+            try wire.engine.addMonitor(number, routes: routes(pairs), port: 3343, now: wire.now).get()
         }
         wire.run(.seconds(10)) { _ in .answer }
         #expect((990...1_010).contains(wire.sent.count))
@@ -272,12 +272,12 @@ import Testing
         try start(&wire, [(local, remote), (local, "198.51.100.3")])
         let two = try routes([(local, "203.0.113.1"), (local, "203.0.113.2")])
         #expect(throws: RouteProbeError.tooManyRoutes(asked: 4, most: 3)) {
-            try wire.engine.addMonitor(2, routes: two, now: .zero).get()
+            try wire.engine.addMonitor(2, routes: two, port: 3343, now: .zero).get()
         }
         let one = try routes([(local, "203.0.113.1")])
-        try wire.engine.addMonitor(2, routes: one, now: .zero).get()
+        try wire.engine.addMonitor(2, routes: one, port: 3343, now: .zero).get()
         _ = wire.engine.removeMonitor(1)
-        try wire.engine.addMonitor(3, routes: two, now: .zero).get()
+        try wire.engine.addMonitor(3, routes: two, port: 3343, now: .zero).get()
     }
 
     // MARK: The end

@@ -15,6 +15,7 @@ struct MonitorMachine: Sendable {
 
     let session: UInt64
     let routes: RoutePaths
+    private let port: UInt16
     private let length: Int
     private let interval: Duration
     private let patience: Duration
@@ -26,9 +27,10 @@ struct MonitorMachine: Sendable {
     private var due: Duration
     private var polled: Duration
 
-    init(session: UInt64, routes: RoutePaths, configuration: RouteProber.Configuration, now: Duration) {
+    init(session: UInt64, routes: RoutePaths, port: UInt16, configuration: RouteProber.Configuration, now: Duration) {
         self.session = session
         self.routes = routes
+        self.port = port
         length = configuration.messageSize
         // The history of a path holds 32 probes, of which half may wait.
         interval = max(configuration.interval, .milliseconds(50))
@@ -55,7 +57,7 @@ struct MonitorMachine: Sendable {
     ///   - share: how many probes a second this monitor may send.
     ///   - echo: what ICMP echo requests can be sent.
     mutating func poll(
-        now: Duration, share: Int, echo: EchoAbility, send: (ProbePath, ProbeMessage, ProbeCarrier) -> Void
+        now: Duration, share: Int, echo: EchoAbility, send: (OutgoingProbe) -> Void
     ) {
         guard !histories.isEmpty else { return }
         let spacing = spacing(share: share)
@@ -68,11 +70,9 @@ struct MonitorMachine: Sendable {
             let path = routes.paths[cursor]
             let (sequence, carrier) = histories[cursor].send()
             waiting.append(Waiting(path: Int32(cursor), sequence: sequence, deadline: now + patience))
-            send(
-                path,
-                ProbeMessage(
-                    kind: .request, length: length, session: session, path: UInt32(cursor), sequence: sequence), carrier
-            )
+            let message = ProbeMessage(
+                kind: .request, length: length, session: session, path: UInt32(cursor), sequence: sequence)
+            send(OutgoingProbe(path: path, port: port, message: message, carrier: carrier))
             cursor = (cursor + 1) % histories.count
             due += spacing
         }

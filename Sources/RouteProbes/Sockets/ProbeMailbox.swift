@@ -11,7 +11,7 @@ enum ProbeCommand: Sendable {
     case unbind(port: UInt16, reply: ProbeReply<Void>?)
     case roundTrip(number: UInt64, RoundTripRequest, reply: ProbeReply<RoundTrip>)
     case abandon(number: UInt64)
-    case monitor(number: UInt64, RoutePaths, reply: ProbeReply<Void>)
+    case monitor(number: UInt64, RoutePaths, port: UInt16, reply: ProbeReply<Void>)
     case status(number: UInt64, reply: ProbeReply<[RouteObservation]>)
     case cancel(number: UInt64, reply: ProbeReply<Void>?)
 
@@ -22,7 +22,7 @@ enum ProbeCommand: Sendable {
         case .unbind(_, let reply), .cancel(_, let reply): reply?.resume(returning: .failure(.closed))
         case .roundTrip(_, _, let reply): reply.resume(returning: .failure(.closed))
         case .abandon: break
-        case .monitor(_, _, let reply): reply.resume(returning: .failure(.closed))
+        case .monitor(_, _, _, let reply): reply.resume(returning: .failure(.closed))
         case .status(_, let reply): reply.resume(returning: .failure(.closed))
         }
     }

@@ -71,9 +71,9 @@ final class ProbeWorker {
             if engine.removeRoundTrip(number) {
                 replies.removeValue(forKey: number)?.resume(returning: .failure(.closed))
             }
-        case .monitor(let number, let routes, let reply):
+        case .monitor(let number, let routes, let port, let reply):
             openSockets()
-            reply.resume(returning: engine.addMonitor(number, routes: routes, now: now))
+            reply.resume(returning: engine.addMonitor(number, routes: routes, port: port, now: now))
         case .status(let number, let reply):
             reply.resume(returning: engine.observations(number).map { .success($0) } ?? .failure(.closed))
         case .cancel(let number, let reply):
