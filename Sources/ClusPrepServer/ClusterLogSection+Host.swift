@@ -1,3 +1,4 @@
+import ClusterEngine
 import EventLog
 import Foundation
 import HostInventory
@@ -18,6 +19,19 @@ extension ClusterLogSection {
                 "Kernel: \(text(of: &system.sysname)) \(text(of: &system.release)) \(text(of: &system.machine))",
                 "Up for: \(Int(process.systemUptime)) s", "Processors: \(process.activeProcessorCount)",
                 "Memory: \(process.physicalMemory >> 20) MiB",
+            ]
+        }
+    }
+
+    /// The cluster's state, as far as a node knows it: which cluster it is a member of, if any.
+    public static func cluster(_ engine: ClusterEngine) -> ClusterLogSection {
+        ClusterLogSection("Cluster", isClusterState: true) {
+            guard let membership = try await engine.membership() else { return ["Member of no cluster"] }
+            let since = EventTime(
+                wall: membership.since.multipliedReportingOverflow(by: 1_000_000).0, uptime: 0, boot: 0)
+            return [
+                "Member of: \(membership.clusterName)", "Identifier: \(membership.clusterID)",
+                "Since: \(ClusterLogLine.time(since, in: .gmt)) GMT",
             ]
         }
     }

@@ -77,6 +77,9 @@ public final class EventLog: Sendable {
     private let writer: Mutex<SegmentWriter>
     private let state: Mutex<State>
 
+    /// Where a node's store is in its state folder.
+    public static func folder(inStateFolder folder: String) -> String { folder + "/events" }
+
     /// Opens a store, and makes it where there is none (the folder's own folder has to be there). One process at a time.
     ///
     /// - Throws: ``EventLogError``: the folder cannot be made or read, or another process has it open. A full disk is none of it.

@@ -1,4 +1,6 @@
+import ClusterEngine
 import EventLog
+import Foundation
 import HostInventory
 import Reservations
 import Testing
@@ -12,6 +14,23 @@ import Testing
         #expect(lines[0] == "Name: alpha.example.org")
         #expect(lines.contains { $0.hasPrefix("Kernel: Linux ") })
         #expect(lines.contains { $0.hasPrefix("Daemon: clusprepd 1.2, process ") })
+    }
+
+    @Test("The cluster that the node is a member of, or that it is a member of none")
+    func cluster() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("state-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let engine = ClusterEngine(
+            state: try NodeState.open(folder: folder.path, as: .daemon),
+            node: NodeIdentity(fqdn: "alpha.example.org", systemVersion: .init(major: 10, minor: 0)))
+        let section = ClusterLogSection.cluster(engine)
+        #expect(section.isClusterState)
+        #expect(try await section.lines() == ["Member of no cluster"])
+        let id = UUID()
+        try await engine.join(ClusterMembership(clusterName: "west", clusterID: id, since: 1_700_000_000))
+        #expect(
+            try await section.lines()
+                == ["Member of: west", "Identifier: \(id)", "Since: 2023/11/14-22:13:20.000 GMT"])
     }
 
     @Test("Adapters with what they have, or what kept them from being listed")

@@ -36,13 +36,13 @@ LINE = re.compile(
 )
 
 
-def bstr(text: str | None) -> bytes:
-    """A BSTR that is a parameter: a unique pointer to a FLAGGED_WORD_BLOB ([MS-OAUT] 2.2.23)."""
+def bstr(text: str | None, alignment: int = 4) -> bytes:
+    """A BSTR that is a parameter: a unique pointer to a FLAGGED_WORD_BLOB ([MS-OAUT] 2.2.23); filled up for what follows."""
     if text is None:
         return struct.pack("<LLLL", 0x20000, 0, 0xFFFFFFFF, 0)
     octets = text.encode("utf-16-le")
     return struct.pack("<LLLL", 0x20000, len(octets) // 2, len(octets), len(octets) // 2) + octets + bytes(
-        -len(octets) % 4
+        -len(octets) % alignment
     )
 
 
@@ -105,14 +105,14 @@ class Logs:
 
     def extended(self, opnum: int, minutes: int, flags: int = 0):
         """GenerateClusterLog, HealthLog, SetLog and NetftLog: 3, 4, 5 and 8."""
-        return self.path(self.ex, opnum, struct.pack("<LHxx", minutes, flags))
+        return self.path(self.ex, opnum, struct.pack("<LH", minutes, flags))
 
     def network(self, minutes: int, level: int = 0, flags: int = 0):
-        return self.path(self.ex, 6, struct.pack("<LlHxx", minutes, level, flags))
+        return self.path(self.ex, 6, struct.pack("<LlH", minutes, level, flags))
 
     def performance(self, stream: str | None, flags: int = 0, pattern: bytes | None = None):
         return self.path(
-            self.ex, 7, (bstr("*") if pattern is None else pattern) + bstr(stream) + struct.pack("<Hxx", flags)
+            self.ex, 7, (bstr("*") if pattern is None else pattern) + bstr(stream, 2) + struct.pack("<H", flags)
         )
 
     def log_ex(self, kind: int, minutes: int, flags: int = 0, no_collate: int = 0):

@@ -229,9 +229,9 @@ def test_events_survive_sigkill_and_the_share_is_made_anew(daemons, tmp_path):
     killed = subprocess.run(
         [binaries() / "clusprep", "log", "--state-folder", state], capture_output=True, text=True, check=True
     ).stdout
-    assert "[logs]" in killed
+    assert "[log]" in killed
     # A record that was never finished.
-    newest = sorted((state / "log").glob("events-*.log"))[-1]
+    newest = sorted((state / "events").glob("events-*.log"))[-1]
     newest.write_bytes(newest.read_bytes() + b"\xe5EV1\x40\0\0\0\1\2\3\4half")
     site.start()
     clients = Clients(site.lab, credentials)

@@ -46,7 +46,7 @@ def everything_logged(lab: Lab) -> dict[str, bytes]:
     found = {str(lab.log): lab.log.read_bytes()}
     for node in lab.nodes:
         folder = lab.folder / node["name"]
-        for path in [*folder.glob("state/log/*"), *folder.glob("logs/*"), *folder.glob("*.log")]:
+        for path in [*folder.glob("state/events/*"), *folder.glob("logs/*"), *folder.glob("*.log")]:
             if path.is_file():
                 found[str(path)] = path.read_bytes()
     return found
@@ -105,7 +105,7 @@ def test_no_secret_reaches_a_log(lab, credentials, survives):
     clients.close()
 
     logged = everything_logged(lab)
-    assert any("state/log/events-" in path for path in logged), "there is no store of events"
+    assert any("state/events/events-" in path for path in logged), "there is no store of events"
     assert any(b"logon refused" in octets for octets in logged.values()), "the session is not in the log at all"
     found = [
         f"{name} as {form} in {path}"

@@ -9,13 +9,13 @@ import Testing
     /// A state folder with three events, and what the command writes into a file for these arguments.
     private func output(_ arguments: String..., damage: Bool = false) async throws -> (text: String, status: Int32) {
         try await withFolder { folder in
-            let log = try EventLog.open(folder: folder.path + "/log")
+            let log = try EventLog.open(folder: EventLog.folder(inStateFolder: folder.path))
             log.append(.information, component: "storage", text: "disk\tattached")
             log.append(.warning, component: "ntlm", text: "logon refused")
             log.append(.debug, component: "performance.rpc", text: "calls-in=1")
             log.close()
             if damage {
-                let file = folder.appendingPathComponent("log/events-0000000000000001.log")
+                let file = folder.appendingPathComponent("events/events-0000000000000001.log")
                 var octets = try Data(contentsOf: file)
                 octets[20] ^= 1
                 try octets.write(to: file)
@@ -69,7 +69,7 @@ import Testing
             await #expect(throws: CommandFailure.self) {
                 try await LogCommand.parse(["--state-folder", folder.path]).run()
             }
-            try EventLog.open(folder: folder.path + "/log").close()
+            try EventLog.open(folder: EventLog.folder(inStateFolder: folder.path)).close()
             let path = folder.path + "/out"
             try Data("mine".utf8).write(to: URL(fileURLWithPath: path))
             await #expect(throws: CommandFailure.self) {

@@ -122,7 +122,7 @@ struct LogCommand: AsyncParsableCommand {
     // MARK: This host
 
     private func show() throws {
-        let folder = stateFolder + "/log"
+        let folder = EventLog.folder(inStateFolder: stateFolder)
         guard FileManager.default.fileExists(atPath: folder) else {
             throw CommandFailure(
                 "there is no log in \(stateFolder): no daemon has run with that state folder, or you may not read it")
