@@ -103,7 +103,7 @@ class Node:
         found = {}
         for path in sorted(self.state.rglob("*")):
             name = str(path.relative_to(self.state))
-            if name.startswith("log") or name == "daemon.lock" or name.endswith(("-wal", "-shm")):
+            if name.startswith("events/") or name == "daemon.lock" or name.endswith(("-wal", "-shm")):
                 continue
             found[name] = path.read_bytes() if path.is_file() else None
         database = sqlite3.connect(f"file:{self.state}/cluster.db?mode=ro", uri=True)

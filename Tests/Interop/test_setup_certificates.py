@@ -50,6 +50,36 @@ def test_levels(certificates):
     assert certificates.upgrade_version() == (S_OK, 4)
 
 
+@pytest.mark.parametrize(
+    "settings, level, upgrade",
+    [
+        ({"functional_level": "9"}, 9, 8),
+        ({"functional_level": "10"}, 10, 3),
+        ({"functional_level": "11"}, 11, 4),
+        ({"presented_version": "10.0"}, 12, 4),
+        ({"presented_version": "6.3"}, None, None),
+    ],
+    ids=str,
+)
+def test_levels_of_a_node_that_presents_less(daemons, settings, level, upgrade):
+    """Notes 31 to 38: what the presented Windows does not have is not implemented here either."""
+    nodes = daemons(nodes=1, disks=1, **settings)
+    nodes.start()
+    clients = clients_of(nodes)
+    certificates = Certificates(clients.setup())
+    if level is None:
+        assert certificates.functional_level()[0] == E_NOTIMPL
+        assert certificates.upgrade_version()[0] == E_NOTIMPL
+    else:
+        assert certificates.functional_level() == (S_OK, level)
+        assert certificates.upgrade_version() == (S_OK, upgrade)
+    assert certificates.retrieve()[0] == (E_NOTIMPL if level is None else ERROR_FILE_NOT_FOUND)
+    has_types = level is not None and level >= 10
+    assert certificates.retrieve(Cluster_SChannel)[0] == (ERROR_FILE_NOT_FOUND if has_types else E_NOTIMPL)
+    clients.close()
+    nodes.stop()
+
+
 @pytest.mark.parametrize("opnum", [7, 8, 13])
 def test_opnums_reserved_for_local_use(certificates, opnum):
     assert raw_call(certificates.proxy, opnum, b"") == (E_NOTIMPL, b"")
