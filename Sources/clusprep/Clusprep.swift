@@ -8,7 +8,9 @@ struct Clusprep: AsyncParsableCommand {
         abstract: "Works with failover-cluster nodes that speak the ClusPrep protocol ([MS-CSVP]).",
         version: "0.1.0",
         subcommands: [
-            DisksCommand.self, LabCommand.self, ReservationsCommand.self, UserCommand.self, WalkCommand.self,
+            CleanupCommand.self, DisksCommand.self, FirewallCommand.self, LabCommand.self, LogCommand.self,
+            NetworkCommand.self, ReservationsCommand.self, SetupCommand.self, UpdatesCommand.self, UserCommand.self,
+            WalkCommand.self,
         ])
 }
 

@@ -26,13 +26,10 @@ enum Daemon {
     private static func run(_ settings: Settings) async throws {
         // What a state file or an image would get besides would be too much.
         umask(0o077)
-        LoggingSystem.bootstrap { label in
-            var handler = StreamLogHandler.standardError(label: label)
-            handler.logLevel = settings.logLevel
-            return handler
-        }
+        let log = LogDestinations(standardErrorLevel: settings.logLevel)
+        LoggingSystem.bootstrap { label in log.handler(label: label) }
         let logger = Logger(label: "clusprepd")
-        let node = try await Node.start(settings, logger: logger)
+        let node = try await Node.start(settings, log: log, logger: logger)
         var configuration = ServiceGroupConfiguration(
             services: [.init(service: node, successTerminationBehavior: .gracefullyShutdownGroup)],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)

@@ -7,6 +7,7 @@ import Foundation
 import HostInventory
 import Logging
 import Reservations
+import RouteProbes
 import Security
 import ServiceLifecycle
 
@@ -26,6 +27,8 @@ struct Node: Service {
     private let dcom: DCOMServer
     private let disks: [NodeDisk]
     private let shares: SambaFileShares
+    private let prober: RouteProber
+    private let logs: NodeLogs
     /// How long the end may take, from the moment the node is told to stop.
     private let endTime: Duration
     private let logger: Logger
@@ -33,7 +36,9 @@ struct Node: Service {
     /// Opens the state and listens.
     ///
     /// - Throws: ``StartupError``. A disk that cannot be used is a warning, and the others are served.
-    static func start(_ settings: Settings, logger: Logger) async throws(StartupError) -> Node {
+    static func start(
+        _ settings: Settings, log: LogDestinations, logger: Logger
+    ) async throws(StartupError) -> Node {
         do {
             try Cryptography.checkAvailable()
         } catch {
@@ -50,7 +55,22 @@ struct Node: Service {
         }
         let disks = try NodeDisks.make(settings, reservationKeyBase: engine.reservationKeyBase)
 
+        let host = NodeHost(settings)
+        let counts = ServerCounts()
+        let logs = try NodeLogs(settings, host: host, disks: disks, counts: counts)
+        log.open(logs.events)
+        logger.info("starting", metadata: ["version": "\(Daemon.version)", "node": "\(settings.fqdn)"])
+
         let shares = NodeShares.make(settings)
+        let cleanup = EvictionCleanup(
+            engine: engine,
+            environment: .node(
+                disks: disks, shares: { await shares.recover() }, logger: Logger(label: "clusprepd.cleanup")))
+        do {
+            try await cleanup.resume()
+        } catch {
+            throw .state("\(error)")
+        }
         var storage = ClusterStorage.Environment(
             disks: disks, majorVersion: settings.presentedVersion.major, minorVersion: settings.presentedVersion.minor,
             logger: Logger(label: "clusprepd.storage"))
@@ -58,8 +78,11 @@ struct Node: Service {
         storage.shares = shares
         var classes = [
             CoClasses.storage(storage),
-            CoClasses.setup(engine: engine, logger: Logger(label: "clusprepd.setup")),
+            CoClasses.setup(engine: engine, levels: settings.levels, logger: Logger(label: "clusprepd.setup")),
+            CoClasses.cleanup(.init(cleanup: cleanup, disks: disks, logger: Logger(label: "clusprepd.cleanup"))),
+            logs.class,
         ]
+        classes += host.classes
         if settings.activationProbe {
             // The class that rpc.remact and rpc.oxidresolve of Samba's smbtorture activate.
             classes.append(.activationProbe(clsid: "02b01c80-e03d-101a-b294-00dd010f2bf9", name: "activation probe"))
@@ -77,10 +100,14 @@ struct Node: Service {
         // Beside serving: a disk that does not answer holds up neither the start nor the other disks.
         Task { await NodeDisks.report(disks, logger: logger) }
         // The same of Samba's commands.
-        Task { await shares.recover() }
+        Task {
+            await shares.recover()
+            await logs.share.open()
+        }
+        counts.count(listeners.servers)
         return Node(
             addresses: listeners.addresses, servers: listeners.servers, dcom: dcom, disks: disks, shares: shares,
-            endTime: settings.endTime, logger: logger)
+            prober: host.prober, logs: logs, endTime: settings.endTime, logger: logger)
     }
 
     /// Serves until the group is told to stop; then ends the connections and gives back what clients held: their disks above
@@ -89,6 +116,7 @@ struct Node: Service {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await dcom.run() }
             for server in servers { group.addTask { try await server.run() } }
+            group.addTask { await logs.history.run() }
             group.addTask {
                 try await gracefulShutdown()
                 logger.info("stopping")
@@ -103,6 +131,7 @@ struct Node: Service {
             group.cancelAll()
             await giveEverythingBack()
             logger.info("stopped")
+            logs.events.close()
             if case .failure(let error) = first, !(error is CancellationError) { throw error }
         }
     }
@@ -113,6 +142,8 @@ struct Node: Service {
         await withDiscardingTaskGroup { group in
             group.addTask { await dcom.shutdown() }
             group.addTask { await shares.stop() }
+            group.addTask { await logs.share.close() }
+            group.addTask { await prober.close() }
             for disk in disks {
                 group.addTask { await disk.giveUp() }
             }

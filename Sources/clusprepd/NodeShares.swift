@@ -4,14 +4,21 @@ import Logging
 
 /// The node's file sharing, as the settings have it.
 enum NodeShares {
-    static func make(_ settings: Settings) -> SambaFileShares {
-        // The helper lies beside the daemon, wherever that is.
+    /// The helper, which lies beside the daemon, wherever that is.
+    static var probe: String {
         let daemon = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        return daemon.deletingLastPathComponent().appendingPathComponent("clusprep-smb-probe").path
+    }
+
+    /// Where Samba's programs are looked for.
+    static var searchPath: String {
+        ProcessInfo.processInfo.environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"
+    }
+
+    static func make(_ settings: Settings) -> SambaFileShares {
         var configuration = SambaFileShares.Configuration(
-            stateFolder: URL(fileURLWithPath: settings.stateFolder).standardizedFileURL.path,
-            addresses: settings.servingAddresses,
-            probe: daemon.deletingLastPathComponent().appendingPathComponent("clusprep-smb-probe").path,
-            searchPath: ProcessInfo.processInfo.environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin")
+            stateFolder: settings.absoluteStateFolder, addresses: settings.servingAddresses, probe: probe,
+            searchPath: searchPath)
         configuration.shareFolder = settings.shareFolder
         configuration.user = settings.shareUser
         configuration.port = UInt16(settings.sharePort)

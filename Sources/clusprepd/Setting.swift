@@ -110,6 +110,24 @@ extension Setting {
     static let presentedVersion = Setting(
         name: "presentedVersion", kind: .text("MAJOR.MINOR"),
         help: "The operating system's version that clients are told. Default the kernel's.")
+    static let functionalLevel = Setting(
+        name: "functionalLevel", kind: .number(9...12),
+        help: "The highest functional level of a cluster that the node can be in, as Windows counts them. Default 12.")
+    static let logFolder = Setting(
+        name: "logFolder", kind: .text("DIR"),
+        help: """
+            Where the log files are made that clients ask for; made if missing, in a folder that is there. Default \
+            /var/log/clusprep.
+            """)
+    static let logShare = Setting(
+        name: "logShare", kind: .text("NAME"),
+        help: "The share by which those files are fetched, made on this node's SMB server. Default clusprep-logs.")
+    static let logGroup = Setting(
+        name: "logGroup", kind: .text("GROUP"),
+        help: "The Unix group whose members may read the log files. Default the daemon's own.")
+    static let eventLogSize = Setting(
+        name: "eventLogSize", kind: .number(1...65536),
+        help: "MiB of events that are kept in the state folder. Default 64.")
     static let logLevel = Setting(
         name: "logLevel", kind: .text("LEVEL"),
         help: "trace, debug, info, notice, warning, error or critical, to standard error. Default info.")
@@ -141,7 +159,8 @@ extension Setting {
     static let all: [Setting] = [
         config, stateFolder, listen, endpointMapperPort, exporterPort, nodeName, fqdn, domain, disks, localDisks,
         iscsiCredentials, shareUser, sharePort, shareAddresses, shareFolder, sambaConfiguration, pingPeriod,
-        defenseInterval, challengeTime, presentedVersion, logLevel, maximumConnections, maximumObjects,
+        defenseInterval, challengeTime, presentedVersion, functionalLevel, logFolder, logShare, logGroup, eventLogSize,
+        logLevel, maximumConnections, maximumObjects,
         authenticationTimeout, requireIntegrityCode, shutdownTimeout, diskThreads, activationProbe, ready,
         stopAtEndOfInput,
     ]

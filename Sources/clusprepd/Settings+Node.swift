@@ -1,4 +1,5 @@
 import ClusterEngine
+import Foundation
 import Security
 
 extension Settings {
@@ -6,6 +7,18 @@ extension Settings {
     var identity: NodeIdentity {
         NodeIdentity(
             fqdn: fqdn, systemVersion: .init(major: presentedVersion.major, minor: presentedVersion.minor))
+    }
+
+    /// The state folder's path, for other programs.
+    var absoluteStateFolder: String {
+        URL(fileURLWithPath: stateFolder).standardizedFileURL.path
+    }
+
+    /// What the node says of the clusters it can be in; nil where it presents a Windows that knows no levels.
+    var levels: ClusterLevels? {
+        ClusterLevels.presented(
+            functionalLevel: functionalLevel,
+            version: configuredVersion.map { .init(major: $0.major, minor: $0.minor) })
     }
 
     /// The node's names in NTLM. The domain may be given by its NetBIOS or its DNS name.

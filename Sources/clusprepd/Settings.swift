@@ -27,6 +27,16 @@ struct Settings: Equatable, Sendable {
     var challengeTime = Duration.seconds(7)
     /// Major and minor version.
     var presentedVersion: PresentedVersion
+    /// The same, where it was configured and is not the kernel's.
+    var configuredVersion: PresentedVersion?
+    /// From 9 to 12; nil for the highest.
+    var functionalLevel: UInt16?
+    var logFolder = "/var/log/clusprep"
+    var logShare = "clusprep-logs"
+    /// Nil for the daemon's own.
+    var logGroup: String?
+    /// In MiB.
+    var eventLogSize = 64
     var logLevel = Logger.Level.info
     var maximumConnections = 1024
     var maximumObjects = 4096
@@ -163,7 +173,14 @@ struct Settings: Equatable, Sendable {
                 throw .badSetting(Setting.presentedVersion.name, reason: "\"\(text)\" is not MAJOR.MINOR")
             }
             presentedVersion = version
+            configuredVersion = version
         }
+        functionalLevel = try reader.number(.functionalLevel).map { UInt16($0) }
+        logFolder = try Settings.absolute(reader.text(.logFolder), of: .logFolder) ?? logFolder
+        logShare = try reader.text(.logShare) ?? logShare
+        try Settings.check(name: logShare, of: .logShare, maximum: 80)
+        logGroup = try reader.text(.logGroup)
+        eventLogSize = try reader.number(.eventLogSize) ?? eventLogSize
         if let text = try reader.text(.logLevel) {
             guard let level = Logger.Level(rawValue: text.lowercased()) else {
                 throw .badSetting(Setting.logLevel.name, reason: "\"\(text)\" is no level")

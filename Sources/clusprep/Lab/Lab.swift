@@ -73,6 +73,7 @@ actor Lab {
         var arguments = [
             "--state-folder", state.path, "--listen", address, "--endpoint-mapper-port", "\(port)",
             "--node-name", name, "--fqdn", "\(name).lab.test", "--domain", description.domain, "--local-disks", "none",
+            "--log-folder", nodeFolder.appendingPathComponent("logs").path,
         ]
         for disk in description.disks { arguments += ["--disks", disk.target ?? disk.path] }
         arguments += shareArguments
