@@ -10,6 +10,8 @@ public enum FirewallError: Error, Sendable, Hashable {
     case refused(operation: String, reason: String)
     /// What libnftables answered is no ruleset in the form of libnftables-json(5).
     case malformed(reason: String)
+    /// A text that names no adapter.
+    case invalidName(String)
 }
 
 extension FirewallError: CustomStringConvertible {
@@ -19,6 +21,8 @@ extension FirewallError: CustomStringConvertible {
         case .unavailable: "libnftables cannot be started: it needs memory and a netlink socket"
         case .refused(let operation, let reason):
             "cannot \(operation): \(reason). This needs root, or CAP_NET_ADMIN in the host's network namespace."
+        case .invalidName(let name):
+            "\"\(name)\" is no adapter's name: those have 1 to 15 octets, and no spaces, slashes, quotes or asterisks"
         case .malformed(let reason): "libnftables' description of the ruleset cannot be read: \(reason)"
         }
     }

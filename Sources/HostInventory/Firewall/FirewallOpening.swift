@@ -6,14 +6,6 @@ extension HostFirewall {
     /// The table's name, in the family inet.
     public static let tableName = "clusprep"
 
-    /// Whether the table is there.
-    public func isOpen() throws(FirewallError) -> Bool {
-        let snapshot = try NFTables().snapshot()
-        return try Ruleset(json: snapshot.json, listing: snapshot.listing).chains.keys.contains {
-            $0.family == "inet" && $0.table == Self.tableName
-        }
-    }
-
     /// Makes the table, or makes it anew, in one transaction; nothing else changes.
     ///
     /// - Parameters:
@@ -40,11 +32,11 @@ extension HostFirewall {
             // What the kernel allows in a name (dev_valid_name) but for what would end the text.
             guard !name.isEmpty, name.utf8.count < 16,
                 !name.contains(where: { "/\"\\*".contains($0) || $0.isWhitespace })
-            else { throw .refused(operation: "open the firewall", reason: "\"\(name)\" is no adapter's name") }
+            else { throw .invalidName(name) }
         }
         let condition =
             adapters.isEmpty
-            ? "" : "iifname { " + adapters.map { "\"\($0)\"" }.joined(separator: ", ") + " } "
+            ? "" : "iifname { " + Set(adapters).sorted().map { "\"\($0)\"" }.joined(separator: ", ") + " } "
         var rules: [String] = []
         for service in services where !service.groups.isDisjoint(with: groups) {
             switch service.kind {

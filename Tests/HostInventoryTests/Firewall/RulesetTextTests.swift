@@ -129,3 +129,34 @@ struct RulesetTextTests {
         #expect(FirewallProfile.of(adapter, in: try ruleset(source, goto("work"))) == .private)
     }
 }
+
+extension RulesetTextTests {
+    /// Whatever is in a ruleset, the evaluation ends with a verdict: each octet of one is changed in turn, and it is cut at each.
+    @Test
+    func damagedRulesets() throws {
+        let json = Array(
+            """
+            {"nftables": [{"table": {"family": "inet", "name": "t"}}, {"chain": {"family": "inet", "table": "t",
+            "name": "i", "type": "filter", "hook": "input", "prio": 0, "policy": "drop"}}, {"set": {"family": "inet",
+            "name": "s", "table": "t", "elem": [{"concat": ["1.2.3.4", {"range": [1, 5]}]}, {"prefix": {"addr":
+            "fe80::", "len": 10}}]}}, {"rule": {"family": "inet", "table": "t", "chain": "i", "handle": 2, "expr": [
+            {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": [2, 4]}}, {"match": {"op": "<=", "left":
+            {"&": [{"meta": {"key": "mark"}}, 255]}, "right": 9}}, {"vmap": {"key": {"payload": {"protocol": "th",
+            "field": "dport"}}, "data": {"set": [[{"range": [0, 65535]}, {"goto": {"target": "i"}}]]}}}]}}]}
+            """.utf8)
+        let listing = Array("table inet t {\n\tchain i {\n\t\tct state established accept # handle 2\n".utf8)
+        let adapter = try HostAdapter.lan()
+        for position in json.indices {
+            var changed = json
+            changed[position] ^= 0x11
+            var longer = json
+            longer.insert(UInt8(ascii: "9"), at: position)
+            for damaged in [Array(json[..<position]), changed, longer] {
+                guard let ruleset = try? Ruleset(json: damaged, listing: listing) else { continue }
+                let evaluation = FirewallEvaluation(ruleset: ruleset, exporterPorts: 49152...65535)
+                let verdict = evaluation.verdict(for: adapter)
+                #expect(verdict.serverRules || !(verdict.refusals + verdict.unevaluated).isEmpty)
+            }
+        }
+    }
+}
