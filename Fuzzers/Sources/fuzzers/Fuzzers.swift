@@ -9,7 +9,8 @@ enum Fuzzers {
 
     fileprivate static let kinds: [String: any FuzzTarget.Type] = [
         "partitions": PartitionTarget.self, "vpd": VitalProductDataTarget.self, "reservations": ReservationTarget.self,
-        "unit": UnitTarget.self, "ntfs": NTFSTarget.self, "ext4": Ext4Target.self,
+        "unit": UnitTarget.self, "safearray": SafeArrayTarget.self, "routes": RouteTarget.self, "ntfs": NTFSTarget.self,
+        "ext4": Ext4Target.self,
     ]
 
     /// Made with the first input.
