@@ -58,8 +58,8 @@ public final class ClusterUpdate: COMObject, IClusterUpdateServer {
     public func getUpdates(
         _ request: IClusterUpdate.GetUpdates.Request, context: CallContext
     ) async throws -> IClusterUpdate.GetUpdates.Response {
-        try await answering("GetUpdates") {
-            let updates = try await environment.updates().map(NodeUpdate.init)
+        try await environment.logger.answering("GetUpdates") {
+            let updates = try await told(environment.updates).map(NodeUpdate.init)
             let document = try NodeUpdatesXML.document(of: updates)
             var response = IClusterUpdate.GetUpdates.Response(returnValue: .ok, for: request)
             response.UpdateCount = UInt32(updates.count)
@@ -74,25 +74,21 @@ public final class ClusterUpdate: COMObject, IClusterUpdateServer {
     public func count(
         _ request: IClusterUpdate.Count.Request, context: CallContext
     ) async throws -> IClusterUpdate.Count.Response {
-        try await answering("Count") {
-            let count = try await environment.count()
+        try await environment.logger.answering("Count") {
+            let count = try await told(environment.count)
             var response = IClusterUpdate.Count.Response(returnValue: .ok, for: request)
             response.Count = Int32(clamping: count)
             return response
         }
     }
 
-    /// "All methods in this interface MUST NOT throw exceptions" (3.16.4): what carries no code of its own becomes
-    /// ERROR_INTERNAL_ERROR.
-    private func answering<T: Sendable>(_ method: String, _ body: () async throws -> T) async throws -> T {
+    /// What the host tells, or in the log why it does not: its administrator can mend what the caller cannot.
+    private func told<T: Sendable>(_ body: () async throws -> T) async throws -> T {
         do {
             return try await body()
-        } catch let error as any HRESULTConvertible {
-            environment.logger.warning("\(method) answers \(error.hresult): \(error)")
-            throw error
         } catch {
-            environment.logger.error("\(method) failed: \(error)")
-            throw Win32Error.internalError
+            environment.logger.warning("the updates of this host cannot be told: \(error)")
+            throw error
         }
     }
 }
