@@ -17,7 +17,7 @@ enum Loopback {
 }
 
 /// The prober on the loopback interface, which every user has.
-@Suite(.enabled(if: !Loopback.families.isEmpty, "the loopback interface is down: ip link set lo up"))
+@Suite(.serialized, .enabled(if: !Loopback.families.isEmpty, "the loopback interface is down: ip link set lo up"))
 struct RouteProberTests {
     private func prober(_ configure: (inout RouteProber.Configuration) -> Void = { _ in }) -> RouteProber {
         var configuration = RouteProber.Configuration()

@@ -88,13 +88,18 @@ final class ProbeWorker {
             return .success(port)
         }
         guard responders.count < configuration.ports else { return .failure(.tooManyPorts(most: configuration.ports)) }
-        do throws(SocketFailure) {
-            let responder = try PortResponder(port: port)
-            responders[responder.port] = responder
-            return .success(responder.port)
-        } catch {
-            return .failure(.socket(purpose: "for UDP port \(port)", errno: error.errno))
+        var failure = SocketFailure(errno: EADDRINUSE)
+        // A port that is free for IPv4 may be somebody's for IPv6; where any will do, another is tried.
+        for _ in 0..<(port == 0 ? 8 : 1) where failure.errno == EADDRINUSE {
+            do throws(SocketFailure) {
+                let responder = try PortResponder(port: port)
+                responders[responder.port] = responder
+                return .success(responder.port)
+            } catch {
+                failure = error
+            }
         }
+        return .failure(.socket(purpose: "for UDP port \(port)", errno: failure.errno))
     }
 
     private func openSockets() {
