@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Synchronization
 
 /// Restores a node that was evicted from its cluster to what it was before ([MS-CSVP] 3.8.4.1), whoever asks and whatever
 /// becomes of them.
@@ -48,13 +49,17 @@ public actor EvictionCleanup {
     /// A clean-up under way. It goes on whether or not anybody waits for it.
     public struct Run: Sendable {
         /// Ends when the clean-up is on record.
-        public let recorded: Task<Result<Void, ClusterStoreError>, Never>
+        public let recorded: Task<Result<Void, CleanupError>, Never>
         /// Ends when all is done.
         public let finished: Task<Result<Void, CleanupError>, Never>
     }
 
+    /// How many requests may be under way at a time. Each may wait for weeks.
+    public static let maximumRequests = 256
+
     private let engine: ClusterEngine
     private let environment: Environment
+    private let requests = Mutex(0)
     /// The last of those that remove something, each of which waits for the one before.
     private var last: Task<Result<Void, CleanupError>, Never>?
 
@@ -66,25 +71,34 @@ public actor EvictionCleanup {
 
     /// Asks for a clean-up, which begins after the delay (the Delay Cleanup Timer, 3.8.2.1).
     public nonisolated func begin(after delay: Duration, options: CleanupOptions) -> Run {
-        let recorded = Task { () -> Result<Void, ClusterStoreError> in
+        guard admit() else {
+            let refusal = Task { () -> Result<Void, CleanupError> in .failure(.tooMany) }
+            return Run(recorded: refusal, finished: refusal)
+        }
+        let recorded = Task { () -> Result<Void, CleanupError> in
             do throws(ClusterStoreError) {
                 return .success(try await self.record(delay, options))
             } catch {
-                return .failure(error)
+                return .failure(.store(error))
             }
         }
         let clock = environment.clock
         let finished = Task { () -> Result<Void, CleanupError> in
+            defer { self.requests.withLock { $0 -= 1 } }
             // Beside the recording, which is not to make the delay longer.
             if delay > .zero { try? await clock.sleep(for: delay) }
-            do throws(ClusterStoreError) {
-                try await recorded.value.get()
-            } catch {
-                return .failure(.store(error))
-            }
+            if case .failure(let error) = await recorded.value { return .failure(error) }
             return await self.perform()
         }
         return Run(recorded: recorded, finished: finished)
+    }
+
+    private nonisolated func admit() -> Bool {
+        requests.withLock { count in
+            guard count < Self.maximumRequests else { return false }
+            count += 1
+            return true
+        }
     }
 
     /// Goes on with what an earlier process left undone; to be called when a daemon starts, before anybody may change the store.

@@ -146,6 +146,26 @@ struct ClusterCleanupTests {
     }
 
     @Test
+    func requestsAreLimited() async throws {
+        try await Self.withNode { node async throws in
+            let limit = EvictionCleanup.maximumRequests
+            try await withThrowingTaskGroup(of: UInt32.self) { group in
+                for _ in 0..<limit { group.addTask { try await node.cleanUp(delay: .max, timeout: 1000) } }
+                await node.clock.sleepers(2 * limit)
+                #expect(try await node.cleanUp(delay: 0, timeout: 1000) == Code.busy)
+                node.clock.advance(by: .seconds(1))
+                for try await code in group { #expect(code == Self.waitTimeout) }
+            }
+            // They still wait, and their places are free when they have ended.
+            #expect(try await node.cleanUp(delay: 0, timeout: 1000) == Code.busy)
+            await node.clock.sleepers(limit)
+            node.clock.advance(by: .milliseconds(UInt32.max))
+            while try await node.engine.membership() != nil { await Task.yield() }
+            while try await node.cleanUp(delay: 0, timeout: 1000) == Code.busy { await Task.yield() }
+        }
+    }
+
+    @Test
     func flagsThatAreNone() async throws {
         try await Self.withNode { node async throws in
             for flags: UInt32 in [4, 0x8000_0000, .max] {

@@ -256,6 +256,7 @@ def test_cut_requests(node):
     node.stop()
 
 
+@pytest.mark.timeout(120 + 10 * ROUNDS)
 def test_killed_at_random_moments(node):
     """SIGKILL in the middle of it: the next call always completes it. CLUSPREP_KILL_ROUNDS says how often."""
     node.start()
