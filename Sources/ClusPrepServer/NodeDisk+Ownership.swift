@@ -33,8 +33,9 @@ extension NodeDisk {
         if present?.key == ownership.key { return tenure }
         if let present { throw DiskOwnershipError.ownedByAnother(present.key) }
         // Cleared, by whomever: the disk is free, and is to be arbitrated for like any other.
-        await ownership.suspendDefense()
         await queue.run {
+            // Not before the turn: until then the defence may notice it, and waits for nobody.
+            await ownership.suspendDefense()
             guard await tenure == self.tenure else { return }
             await self.forfeit("the reservation is gone")
             // The registrations went with it.
