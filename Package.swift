@@ -66,7 +66,7 @@ let package = Package(
         .target(
             name: "HostInventory",
             dependencies: ["CLinuxNetwork", "CNFTables", "Reservations", "Security", "ErrorCodes", logging]),
-        .target(name: "RouteProbes", dependencies: ["CLinuxNetwork", "HostInventory", "ErrorCodes", logging] + nio),
+        .target(name: "RouteProbes", dependencies: ["CLinuxNetwork", "HostInventory", logging]),
         .target(name: "CNTFS3G", linkerSettings: [.linkedLibrary("ntfs-3g")]),
         .target(name: "CExt2FS", linkerSettings: [.linkedLibrary("ext2fs"), .linkedLibrary("com_err")]),
         .target(name: "Volumes", dependencies: ["CNTFS3G", "CExt2FS", "Reservations", "ErrorCodes"]),
@@ -120,13 +120,17 @@ let package = Package(
         .testTarget(name: "DCOMTests", dependencies: ["DCOM", "DCERPC", "NDR", "Security", "ErrorCodes"]),
         .testTarget(name: "ReservationsTests", dependencies: ["Reservations", "TestSupport", "ErrorCodes"]),
         .testTarget(name: "HostInventoryTests", dependencies: ["HostInventory", "Reservations", "ErrorCodes"]),
-        .testTarget(name: "RouteProbesTests", dependencies: ["RouteProbes", "TestSupport"]),
+        .testTarget(
+            name: "RouteProbesTests",
+            dependencies: ["RouteProbes", "HostInventory", "CLinuxNetwork", "TestSupport", logging]),
         .testTarget(name: "EventLogTests", dependencies: ["EventLog", "TestSupport", logging]),
         .testTarget(name: "FileSharesTests", dependencies: ["FileShares", "Security", "ErrorCodes", logging]),
         .testTarget(name: "VolumesTests", dependencies: ["Volumes", "Reservations", "ErrorCodes"]),
         .testTarget(
             name: "ClusterEngineTests",
-            dependencies: ["ClusterEngine", "Security", "ErrorCodes", .product(name: "GRDB", package: "GRDB.swift")]),
+            dependencies: [
+                "ClusterEngine", "Security", "ErrorCodes", logging, .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
         .testTarget(
             name: "ClusPrepServerTests",
             dependencies: [

@@ -16,8 +16,8 @@ public protocol NetworkProbes: Sendable {
         from source: HostAddress, to destination: HostAddress, port: UInt16, timeout: Duration
     ) async throws -> Duration
 
-    /// Starts to probe these routes.
-    func watch(_ routes: [ProbedRoute]) async throws -> any NetworkMonitor
+    /// Starts to probe these routes, at whose ends responders are expected at the port.
+    func watch(_ routes: [ProbedRoute], port: UInt16) async throws -> any NetworkMonitor
 }
 
 /// A port at which probes are answered.
@@ -67,9 +67,9 @@ public struct NodeProbes: NetworkProbes {
     }
 
     /// - Throws: ``ProbeFailure``.
-    public func watch(_ routes: [ProbedRoute]) async throws -> any NetworkMonitor {
+    public func watch(_ routes: [ProbedRoute], port: UInt16) async throws -> any NetworkMonitor {
         do {
-            return Monitor(monitor: try await prober.monitor(routes))
+            return Monitor(monitor: try await prober.monitor(routes, port: port))
         } catch {
             throw ProbeFailure(cause: error)
         }

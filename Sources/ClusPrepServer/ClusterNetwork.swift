@@ -191,7 +191,7 @@ public actor ClusterNetwork: COMObject {
         guard watch == nil else { throw HRESULT.unspecifiedFailure }
         let routes = try RouteRequest(request).routes
         let probed = try await environment.located(routes)
-        watch = Watch(routes: routes, monitor: try await environment.probes.watch(probed))
+        watch = Watch(routes: routes, monitor: try await environment.probes.watch(probed, port: port))
     }
 
     /// What was seen of the routes, which are watched no longer.

@@ -29,7 +29,8 @@ enum Daemon {
         let log = LogDestinations(standardErrorLevel: settings.logLevel)
         LoggingSystem.bootstrap { label in log.handler(label: label) }
         let logger = Logger(label: "clusprepd")
-        let node = try await Node.start(settings, log: log, logger: logger)
+        var node = try await Node.start(settings, log: log, logger: logger)
+        if settings.ready { node.isReady = announce }
         var configuration = ServiceGroupConfiguration(
             services: [.init(service: node, successTerminationBehavior: .gracefullyShutdownGroup)],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
@@ -41,12 +42,11 @@ enum Daemon {
                 Task { await group.triggerGracefulShutdown() }
             }
         }
-        if settings.ready { try announce(node) }
         try await group.run()
     }
 
     /// One line for the program that waits for it.
-    private static func announce(_ node: Node) throws {
+    @Sendable private static func announce(_ node: Node) throws {
         struct Ready: Encodable {
             var addresses: [Node.Address]
             var pid: Int32

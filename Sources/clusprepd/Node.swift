@@ -20,6 +20,8 @@ struct Node: Service {
         var exporterPort: UInt16
     }
 
+    /// Told when the node serves, and a signal would end it in order.
+    var isReady: @Sendable (Node) throws -> Void = { _ in }
     /// Every address that is listened on.
     let addresses: [Address]
 
@@ -57,7 +59,7 @@ struct Node: Service {
 
         let host = NodeHost(settings)
         let counts = ServerCounts()
-        let logs = try NodeLogs(settings, host: host, disks: disks, counts: counts)
+        let logs = try NodeLogs(settings, engine: engine, host: host, disks: disks, counts: counts)
         log.open(logs.events)
         logger.info("starting", metadata: ["version": "\(Daemon.version)", "node": "\(settings.fqdn)"])
 
@@ -76,6 +78,7 @@ struct Node: Service {
             logger: Logger(label: "clusprepd.storage"))
         storage.modules = { MultipathModules().list() }
         storage.shares = shares
+        storage.isClustered = { try await engine.membership() != nil }
         var classes = [
             CoClasses.storage(storage),
             CoClasses.setup(engine: engine, levels: settings.levels, logger: Logger(label: "clusprepd.setup")),
@@ -113,6 +116,7 @@ struct Node: Service {
     /// Serves until the group is told to stop; then ends the connections and gives back what clients held: their disks above
     /// all.
     func run() async throws {
+        try isReady(self)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await dcom.run() }
             for server in servers { group.addTask { try await server.run() } }

@@ -25,9 +25,14 @@ struct NodeHost {
         adapters = HostAdapters(initiatorPortals: settings.portalAddresses)
     }
 
-    /// ClusterNetwork2, ClusterFirewall and ClusterUpdate.
+    /// ClusterNetwork2, ClusterFirewall, and ClusterUpdate, which Windows Server 2008 does not have ([MS-CSVP] note 43).
     var classes: [COMClass] {
-        [CoClasses.network(network), CoClasses.firewall(firewallEnvironment), CoClasses.update(updates)]
+        let classes = [CoClasses.network(network), CoClasses.firewall(firewallEnvironment)]
+        return release == .server2008 ? classes : classes + [CoClasses.update(updates)]
+    }
+
+    private var release: NetworkRelease {
+        NetworkRelease(configured: settings.configuredVersion.map { ($0.major, $0.minor) })
     }
 
     private var firewall: HostFirewall {
@@ -42,13 +47,10 @@ struct NodeHost {
             minorVersion: settings.presentedVersion.minor,
             adapters: { try await executor.run { try adapters.list() } },
             firewall: { used in
-                let verdicts = try await executor.run { try firewall.verdicts(for: used) }
-                return .init(
-                    serverRules: verdicts.allSatisfy { $0.serverRules && $0.commonRules },
-                    managementRules: verdicts.allSatisfy { $0.managementRules && $0.commonRules })
+                .init(try await executor.run { try firewall.verdicts(for: used) })
             },
             probes: NodeProbes(prober), logger: Logger(label: "clusprepd.network"))
-        environment.release = NetworkRelease(configured: settings.configuredVersion.map { ($0.major, $0.minor) })
+        environment.release = release
         return environment
     }
 

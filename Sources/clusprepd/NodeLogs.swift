@@ -1,4 +1,5 @@
 import ClusPrepServer
+import ClusterEngine
 import DCOM
 import EventLog
 import FileShares
@@ -23,11 +24,12 @@ struct NodeLogs {
     ///
     /// - Throws: ``StartupError``.
     init(
-        _ settings: Settings, host: NodeHost, disks: [NodeDisk], counts: ServerCounts
+        _ settings: Settings, engine: ClusterEngine, host: NodeHost, disks: [NodeDisk], counts: ServerCounts
     ) throws(StartupError) {
         do {
             events = try EventLog.open(
-                folder: settings.stateFolder + "/events", limits: .init(octets: settings.eventLogSize << 20))
+                folder: EventLog.folder(inStateFolder: settings.stateFolder),
+                limits: .init(octets: settings.eventLogSize << 20))
         } catch {
             throw .state("\(error)")
         }
@@ -43,13 +45,13 @@ struct NodeLogs {
         let node = ClusterLogSection.node(fqdn: settings.fqdn, version: Daemon.version)
         let adapters = ClusterLogSection.adapters(host.adapters, executor: host.executor)
         let storage = ClusterLogSection.disks(disks)
+        let cluster = ClusterLogSection.cluster(engine)
         environment.sections = [
-            .cluster: [node, adapters, storage],
+            .cluster: [node, cluster, adapters, storage],
             .health: [node, storage, .measurements(streams)],
-            .clusterSet: [node],
+            .clusterSet: [node, cluster],
             .network: [node, adapters, .datagrams()],
             .netft: [node, adapters, .datagrams()],
-            .performance: [node],
         ]
         `class` = CoClasses.log(environment)
     }

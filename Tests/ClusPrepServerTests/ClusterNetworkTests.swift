@@ -266,7 +266,7 @@ struct ClusterNetworkTests {
         #expect(try await client.getAddRoutesStatus(.init()) == .init(reply: .init(routeUnavailable: 1)))
         #expect(try await client.cancelAddRoutesRequest(.init()).returnValue == .unspecifiedFailure)
         #expect(try await client.processAddRoutes(request).returnValue == .ok)
-        #expect(probes.log == ["watch 192.0.2.1-192.0.2.2 fe80::a%2-fe80::b"])
+        #expect(probes.log == ["watch at 3343 192.0.2.1-192.0.2.2 fe80::a%2-fe80::b"])
         // Before anything about the request: also a bad one answers E_FAIL.
         #expect(try await client.processAddRoutes(.init()).returnValue == .unspecifiedFailure)
         probes.observe([
@@ -368,8 +368,8 @@ private final class FakeProbes: NetworkProbes {
         return .microseconds(12_900)
     }
 
-    func watch(_ routes: [ProbedRoute]) async throws -> any NetworkMonitor {
-        try note("watch " + routes.map { "\($0.local.scoped)-\($0.remote.scoped)" }.joined(separator: " "))
+    func watch(_ routes: [ProbedRoute], port: UInt16) async throws -> any NetworkMonitor {
+        try note("watch at \(port) " + routes.map { "\($0.local.scoped)-\($0.remote.scoped)" }.joined(separator: " "))
         return Monitor(probes: self, count: routes.count)
     }
 
