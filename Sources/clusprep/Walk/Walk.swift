@@ -3,7 +3,7 @@ import ClusterProtocols
 import ErrorCodes
 import NDR
 
-/// Walks examples 4.1 and 4.3 of [MS-CSVP] as a person would watch it: each step with its opnum, its result and its time.
+/// Walks the examples of [MS-CSVP] 4 as a person would watch it: each step with its opnum, its result and its time.
 struct Walk {
     /// The first failure ends an example; what follows it in the specification needs what came before.
     private(set) var failures = 0
@@ -110,6 +110,64 @@ struct Walk {
             try await storage.stopDefense(disk)
         } result: {
             "given back"
+        }
+    }
+
+    /// Example 4.2, "Validate Network Configuration", with the adapters besides.
+    ///
+    /// - Parameters:
+    ///   - address: the node's own address; nil where only its name is known.
+    ///   - peer: another node's address, or the node's own where there is no other.
+    mutating func networkConfiguration(address: NodeAddress?, peer: NodeAddress?) async {
+        heading("4.2  Validate Network Configuration")
+        do {
+            let network = try await step("Activate ClusterNetwork2", nil) {
+                try await client.network()
+            } result: { _ in
+                "IClusterNetwork2"
+            }
+            do {
+                try await use(network, from: address, to: peer)
+            } catch {
+                failures += 1
+            }
+            try await step("Release", nil) {
+                try await network.release()
+            } result: {
+                ""
+            }
+        } catch {
+            failures += 1
+        }
+    }
+
+    private func use(_ network: NetworkClient, from address: NodeAddress?, to peer: NodeAddress?) async throws {
+        try await step("InitializeNode", 4) {
+            try await network.initialize()
+        } result: {
+            "answers probes at UDP port \($0.port), ClusPrep version \($0.clusprepVersion)"
+        }
+        try await step("GetIpConfigSerialized", 5) {
+            try await network.adapterList()
+        } result: {
+            "\($0.count) octets of adapters"
+        }
+        if let address, let peer {
+            try await step("SendRTMessage", 3) {
+                try await network.roundTrip(from: address, to: peer)
+            } result: {
+                "\(address) to \(peer) and back in \($0) ms"
+            }
+        }
+        try await step("QueryFirewallConfiguration", 7) {
+            try await network.firewall()
+        } result: { allowed in
+            "nodes \(allowed.serverRules ? "" : "not ")let through, management \(allowed.managementRules ? "" : "not ")let through"
+        }
+        try await step("CleanupNode", 6) {
+            try await network.cleanUp()
+        } result: {
+            ""
         }
     }
 

@@ -1,15 +1,17 @@
 import ArgumentParser
 import ClusPrepClient
+import ClusterProtocols
 import Foundation
 
 /// `clusprep walk`: the specification's examples against a node.
 struct WalkCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "walk",
-        abstract: "Walks examples 4.1 and 4.3 of [MS-CSVP] against a node, step by step.",
+        abstract: "Walks the examples of [MS-CSVP] against a node, step by step.",
         discussion: """
-            Takes one disk online, writes a file to it, reads it back and gives the disk back; then stores and retrieves the \
-            node's secret, which REPLACES the secret that the node has. Meant for labs.
+            Takes one disk online, writes a file to it, reads it back and gives the disk back; asks for the node's adapters \
+            and firewall, and sends a message from it to the next node; then stores and retrieves the node's secret, which \
+            REPLACES the secret that the node has. Meant for labs.
             """)
 
     @Option(help: "The folder of a running lab: its nodes are walked in turn, each with another disk.")
@@ -35,11 +37,12 @@ struct WalkCommand: AsyncParsableCommand {
     func run() async throws {
         let terminal = Terminal.standardOutput
         var failures = 0
-        for (title, client, disk) in try clients() {
+        for stop in try stops() {
             terminal.line()
-            terminal.line(terminal.styled(title, .bold))
-            var walk = Walk(client: client, terminal: terminal)
-            await walk.sharedDiskOnline(disk: disk)
+            terminal.line(terminal.styled(stop.title, .bold))
+            var walk = Walk(client: stop.client, terminal: terminal)
+            await walk.sharedDiskOnline(disk: stop.disk)
+            await walk.networkConfiguration(address: stop.address, peer: stop.peer)
             await walk.clusterSetup()
             failures += walk.failures
         }
@@ -51,14 +54,26 @@ struct WalkCommand: AsyncParsableCommand {
         terminal.line(terminal.styled("The walk succeeded.", .good))
     }
 
-    private func clients() throws -> [(title: String, client: ClusPrepClient, disk: UInt32)] {
+    /// One node on the way.
+    private struct Stop {
+        var title: String
+        var client: ClusPrepClient
+        var disk: UInt32
+        var address: NodeAddress?
+        var peer: NodeAddress?
+    }
+
+    private func stops() throws -> [Stop] {
         if let host, let user {
             let parts = user.split(separator: "\\", maxSplits: 1).map(String.init)
             guard parts.count == 2 else { throw ValidationError("--user is DOMAIN\\NAME") }
             let password = try PasswordPrompt.existing(for: user)
             let client = ClusPrepClient(
                 host: host, port: port, credentials: .init(domain: parts[0], user: parts[1], password: password))
-            return [("\(host) port \(port)", client, disk)]
+            let address = NodeAddress(host)
+            return [
+                Stop(title: "\(host) port \(port)", client: client, disk: disk, address: address, peer: address)
+            ]
         }
         let folder = URL(fileURLWithPath: lab ?? ".")
         guard let lab = try LabDescription.read(folder: folder) else {
@@ -69,10 +84,11 @@ struct WalkCommand: AsyncParsableCommand {
             let client = ClusPrepClient(
                 host: node.address, port: UInt16(node.endpointMapperPort),
                 credentials: .init(domain: lab.domain, user: lab.user, password: lab.password))
-            return (
-                "\(node.name) at \(node.address) port \(node.endpointMapperPort)", client,
-                UInt32(index % lab.disks.count)
-            )
+            let next = lab.nodes[(index + 1) % lab.nodes.count]
+            return Stop(
+                title: "\(node.name) at \(node.address) port \(node.endpointMapperPort)", client: client,
+                disk: UInt32(index % lab.disks.count), address: NodeAddress(node.address),
+                peer: NodeAddress(next.address))
         }
     }
 }
