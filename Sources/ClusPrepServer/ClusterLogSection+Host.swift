@@ -1,4 +1,5 @@
 import ClusterEngine
+import ErrorCodes
 import EventLog
 import Foundation
 import HostInventory
@@ -94,7 +95,9 @@ extension ClusterLogSection {
     }
 
     private static func proc(_ file: String) throws -> [String] {
-        try String(contentsOfFile: "/proc/" + file, encoding: .utf8).split(separator: "\n").map(String.init)
+        // Foundation takes the first part that the kernel gives of such a file for all of it.
+        guard let text = HostFiles().text("/proc/" + file) else { throw Win32Error.fileNotFound }
+        return text.split(separator: "\n").map(String.init)
     }
 
     /// A field of uname(2), which Swift sees as a tuple.

@@ -42,6 +42,11 @@ public actor ClusterEngine {
         daemonLock = nil
     }
 
+    /// Brings all changes into the database itself, where other programs look for them: what a daemon does last.
+    public func settle() async throws(ClusterStoreError) {
+        try await store.forgetRemoved()
+    }
+
     static let serviceSecretKey = StoreKey(.node, "service-secret")
     private static let serviceSecretContext = Array("service-secret".utf8)
 

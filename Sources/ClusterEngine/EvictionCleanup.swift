@@ -135,8 +135,10 @@ public actor EvictionCleanup {
             let entry = try await engine.store.entry(CleanupIntent.key)
             // One that cannot be read is as good as one that is replaced.
             if let entry, let earlier = try? CleanupIntent(entry: entry) {
-                if earlier.phase == .waiting, earlier.due < intent.due {
-                    (intent.due, intent.delay) = (earlier.due, earlier.delay)
+                if earlier.phase == .waiting {
+                    if earlier.due < intent.due { (intent.due, intent.delay) = (earlier.due, earlier.delay) }
+                    // Whoever wanted the service stopped is answered by the same clean-up.
+                    intent.options = options.rawValue & earlier.options
                 }
                 // The one under way has perhaps removed already what this one is about, so it does not answer this one; and
                 // the node cannot become a member before both are over.
@@ -169,23 +171,42 @@ public actor EvictionCleanup {
         return await task.value
     }
 
+    /// Puts on record that the clean-up has begun: from here on the node cannot become a member meanwhile.
+    ///
+    /// - Returns: nil where nothing is on record; what is on record as it is, where the store's part is done.
+    private static func claim(
+        _ engine: ClusterEngine
+    ) async throws(ClusterStoreError) -> (CleanupIntent, StoreEntry)? {
+        while true {
+            guard let entry = try await engine.store.entry(CleanupIntent.key) else { return nil }
+            var intent = try CleanupIntent(entry: entry)
+            if intent.phase == .forgotten { return (intent, entry) }
+            intent.phase = .begun
+            let begun = try intent.encoded
+            do throws(ClusterStoreError) {
+                let revision = try await engine.store.apply(
+                    [.put(CleanupIntent.key, begun)], if: [.unchanged(entry)])
+                return (intent, StoreEntry(key: CleanupIntent.key, value: begun, revision: revision))
+            } catch .conflict {
+                // Another request has come meanwhile; it is answered by this one, too.
+                continue
+            }
+        }
+    }
+
     private static func removeEverything(
         _ engine: ClusterEngine, _ environment: Environment
     ) async throws(CleanupError) {
         var failure: CleanupError?
         do throws(ClusterStoreError) {
-            guard let entry = try await engine.store.entry(CleanupIntent.key) else { return }
-            var intent = try CleanupIntent(entry: entry)
-            if intent.phase != .forgotten {
+            guard let (intent, entry) = try await claim(engine) else { return }
+            if intent.phase == .forgotten {
+                // It ended perhaps before what was forgotten was overwritten.
+                try await engine.store.forgetRemoved()
+            } else {
                 environment.logger.notice("cleaning up: this node is no member of a cluster any more")
-                intent.phase = .begun
-                // From here on the node cannot become a member meanwhile.
-                let begun = try intent.encoded
-                let revision = try await engine.store.apply(
-                    [.put(CleanupIntent.key, begun)], if: [.unchanged(entry)])
                 failure = await stop(environment, CleanupOptions(rawValue: intent.options))
-                try await engine.removeMembership(
-                    noting: intent, after: StoreEntry(key: CleanupIntent.key, value: begun, revision: revision))
+                try await engine.removeMembership(noting: intent, after: entry)
             }
         } catch {
             throw .store(error)

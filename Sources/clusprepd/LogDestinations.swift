@@ -75,6 +75,8 @@ final class LogDestinations: Sendable {
         init(label: String, destinations: LogDestinations) {
             self.label = label
             self.destinations = destinations
+            // What strangers can cause as often as they like must not displace what has happened.
+            if label.hasPrefix("rpc.") || label.hasPrefix("dcom") { logLevel = .info }
         }
 
         subscript(metadataKey key: String) -> Logger.Metadata.Value? {

@@ -30,6 +30,7 @@ struct Node: Service {
     private let disks: [NodeDisk]
     private let shares: SambaFileShares
     private let prober: RouteProber
+    private let engine: ClusterEngine
     private let logs: NodeLogs
     /// How long the end may take, from the moment the node is told to stop.
     private let endTime: Duration
@@ -110,7 +111,7 @@ struct Node: Service {
         counts.count(listeners.servers)
         return Node(
             addresses: listeners.addresses, servers: listeners.servers, dcom: dcom, disks: disks, shares: shares,
-            prober: host.prober, logs: logs, endTime: settings.endTime, logger: logger)
+            prober: host.prober, engine: engine, logs: logs, endTime: settings.endTime, logger: logger)
     }
 
     /// Serves until the group is told to stop; then ends the connections and gives back what clients held: their disks above
@@ -134,8 +135,16 @@ struct Node: Service {
             }
             group.cancelAll()
             await giveEverythingBack()
+            do {
+                try await engine.settle()
+            } catch {
+                logger.error("\(error)")
+            }
+            if case .failure(let error) = first, !(error is CancellationError) { logger.critical("\(error)") }
             logger.info("stopped")
-            logs.events.close()
+            let events = logs.events
+            // On a thread that may wait for the state folder's disk.
+            try? await BlockingExecutor(threads: 1).run { events.close() }
             if case .failure(let error) = first, !(error is CancellationError) { throw error }
         }
     }

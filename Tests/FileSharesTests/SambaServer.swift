@@ -167,12 +167,23 @@ final class SilentServer {
         // A line has its number, both addresses with hexadecimal ports, state, queues, timer, retransmissions and the user.
         func port(_ field: Substring) -> UInt16? { UInt16(field.suffix(4), radix: 16) }
         let peerPort = UInt16(bigEndian: name.sin_port)
-        return try String(contentsOfFile: "/proc/self/net/tcp", encoding: .utf8).split(separator: "\n").dropFirst()
+        return try procFile("/proc/self/net/tcp").split(separator: "\n").dropFirst()
             .map { $0.split(separator: " ") }.first { port($0[1]) == peerPort && port($0[2]) == ownPort }
             .flatMap { uid_t($0[7]) }
     }
 
     deinit { close(descriptor) }
+}
+
+/// A file of /proc, which Foundation takes for as long as the first part that the kernel gives of it.
+private func procFile(_ path: String) throws -> String {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw POSIXError(.ENOENT) }
+    defer { close(descriptor) }
+    var octets: [UInt8] = []
+    var part = [UInt8](repeating: 0, count: 65_536)
+    while case let count = read(descriptor, &part, part.count), count > 0 { octets += part[..<count] }
+    return String(decoding: octets, as: UTF8.self)
 }
 
 /// A port that nobody has a moment ago.

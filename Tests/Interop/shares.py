@@ -146,7 +146,8 @@ def smbclient(node: dict, test: ShareTest, command: str) -> subprocess.Completed
 def leftovers(lab: Lab, node: dict) -> list[str]:
     """What a node has of tests: usershares, folders, Samba's accounts, the journal's entries."""
     folder = lab.folder / node["name"]
-    found = [path.name for path in (folder / "samba" / "usershares").iterdir()]
+    # The share of the node's logs stays as long as the node does.
+    found = [path.name for path in (folder / "samba" / "usershares").iterdir() if path.name != "clusprep-logs"]
     if (folder / "shares").exists():
         found += [path.name for path in (folder / "shares").iterdir()]
     accounts = subprocess.run(

@@ -6,7 +6,9 @@ import random
 import sqlite3
 import struct
 import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -257,7 +259,7 @@ def test_cut_requests(node):
 
 
 @pytest.mark.timeout(120 + 10 * ROUNDS)
-def test_killed_at_random_moments(node):
+def test_killed_at_random_moments(node, request):
     """SIGKILL in the middle of it: the next call always completes it. CLUSPREP_KILL_ROUNDS says how often."""
     node.start()
     assert not node.is_member()
@@ -267,6 +269,18 @@ def test_killed_at_random_moments(node):
     print(f"seed {seed}")  # pytest shows it when the test fails
     moments = random.Random(seed)
     middles = 0
+    # How long one takes, from the call to the answer: the moments are spread over that.
+    node.start()
+    node.join()
+    cleanup = node.cleanup()
+    began = time.monotonic()
+    assert cleanup.clean_up() == S_OK
+    duration = time.monotonic() - began
+    node.stop()
+    # The thread that kills is not to wait for the one that packs the request.
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.0001)
+    request.addfinalizer(lambda: sys.setswitchinterval(interval))
     for number in range(ROUNDS):
         node.start()
         node.join()
@@ -281,7 +295,7 @@ def test_killed_at_random_moments(node):
 
         caller = threading.Thread(target=call, daemon=True)
         caller.start()
-        caller.join(moments.random() * 0.015)
+        caller.join(moments.random() * 1.2 * duration)
         node.kill()
         caller.join(30)
         assert not caller.is_alive()

@@ -104,8 +104,9 @@ def site(tmp_path_factory):
 def whole(site):
     """Every test finds the networks whole and nobody's object on a node."""
     yield
-    site.release()
+    # First, for what is to be released has to be reached.
     site.hosts.filter(1)
+    site.release()
     for network in NETWORKS:
         site.hosts.link(1, network, up=True)
 

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// The firewall of the host, which is that of the network namespace it is asked in.
 ///
@@ -7,6 +8,9 @@ import Foundation
 public struct HostFirewall: Sendable {
     /// The dynamic ports of Windows since Server 2008, and of RFC 6335 6.
     public static let dynamicPorts: ClosedRange<UInt16> = 49152...65535
+
+    /// Rules of iptables-nft have libnftables load libxtables, whose state is the whole process's.
+    private static let turn = Mutex(())
 
     /// The ports that the node's objects are exported at: one, where the node is configured so.
     public var exporterPorts: ClosedRange<UInt16>
@@ -22,7 +26,7 @@ public struct HostFirewall: Sendable {
     ///
     /// - Throws: ``FirewallError``; also where the process may not read the ruleset.
     public func verdicts(for adapters: [HostAdapter]) throws(FirewallError) -> [AdapterFirewall] {
-        let snapshot = try NFTables().snapshot()
+        let snapshot = try Self.turn.withLock { _ throws(FirewallError) in try NFTables().snapshot() }
         let evaluation = FirewallEvaluation(
             ruleset: try Ruleset(json: snapshot.json, listing: snapshot.listing), foreign: Self.foreignTables(),
             exporterPorts: exporterPorts)

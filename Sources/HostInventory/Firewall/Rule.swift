@@ -139,6 +139,9 @@ enum Statement: Sendable, Hashable {
         case .meta("mark"): return .mark(ofConnection: false, value)
         case .connection("mark", _): return .mark(ofConnection: true, value)
         case .meta, .connection: return .none
+        // Whoever reads the packet from here on reads another one.
+        case .payload(_, let field) where ["saddr", "daddr", "sport", "dport"].contains(field):
+            return .verdict(.undecided("mangle \(field)"))
         default: return .obscure("mangle")
         }
     }

@@ -27,6 +27,8 @@ struct Walk: Sendable {
     var culprit = ""
     /// Whether connection tracking has seen the packet at the chain that is walked.
     private(set) var isTracked = true
+    /// Whether the packet may have left the base chain before the rule that is looked at.
+    private var isForked = false
 
     init(ruleset: Ruleset, face: Face, packet: Packet, budget: Int) {
         self.ruleset = ruleset
@@ -55,6 +57,10 @@ struct Walk: Sendable {
                 all.mayDrop = all.mayDrop || outcome.mayDrop
                 if !outcome.mayPass { return Outcome(mayDrop: true) }
             }
+            // Whether the adapter is a bridge is not known here: what its own tables drop is a doubt.
+            for (chain, own) in ruleset.chains(at: hook, families: ["bridge"]) {
+                all.mayDrop = try base(chain, own, isDevices: true).mayDrop || all.mayDrop
+            }
         }
         return all
     }
@@ -73,6 +79,7 @@ struct Walk: Sendable {
         }
         // Connection tracking sits at priority -200 of prerouting and output (NF_IP_PRI_CONNTRACK).
         isTracked = !isDevices && !(["prerouting", "output"].contains(hook.name) && hook.priority <= -200)
+        isForked = false
         var outcome = try walk(chain, depth: 0)
         if outcome.mayFallThrough {
             if hook.accepts {
@@ -111,7 +118,7 @@ struct Walk: Sendable {
     ) throws(Stop) -> Bool {
         var isSure = true
         for statement in rule.statements {
-            switch try condition(statement, beside: chain.name, isSure: isSure) {
+            switch try condition(statement, beside: chain.name, isSure: isSure && !isForked) {
             case .no: return false
             case .unknown(let cause):
                 isSure = false
@@ -139,6 +146,7 @@ struct Walk: Sendable {
     private mutating func take(
         _ verdict: Verdict, isSure: Bool, rule: Rule, chain: Ruleset.Chain, depth: Int, to outcome: inout Outcome
     ) throws(Stop) -> Bool {
+        if !isSure, verdict != .drop, verdict != .continue { isForked = true }
         switch verdict {
         case .accept: outcome.mayPass = true
         case .drop:

@@ -109,7 +109,8 @@ struct PathHistory: Sendable {
         if isLost {
             tally.lost &+= 1
             run += 1
-            if run == downAfter {
+            // More where the path's share of the probes has shrunk meanwhile.
+            if run >= downAfter {
                 tally.wasDown = true
                 run = 0
                 turn(canEcho: canEcho)

@@ -74,12 +74,21 @@ extension CertifiedKey {
             let start = end
             guard let information = d2i_PKCS8_PRIV_KEY_INFO(nil, &end, octets.count) else { return nil }
             defer { PKCS8_PRIV_KEY_INFO_free(information) }
-            guard let start, let end, end - start == octets.count,
+            guard let start, let end, end - start == octets.count, Self.isCheap(information),
                 let key = EVP_PKCS82PKEY_ex(information, library.context, nil)
             else { return nil }
             defer { EVP_PKEY_free(key) }
             return EVP_PKEY_eq(publicKey, key) == 1
         }
+    }
+
+    /// Whether the key can be read in no time. Of a DSA or DH key OpenSSL computes the public part, for as long as the sizes of
+    /// its numbers make it: half a minute for ten thousand octets.
+    private static func isCheap(_ information: OpaquePointer) -> Bool {
+        var algorithm: OpaquePointer?
+        guard PKCS8_pkey_get0(&algorithm, nil, nil, nil, information) == 1, let algorithm else { return false }
+        let cheap = [NID_rsaEncryption, NID_rsassaPss, NID_X9_62_id_ecPublicKey, NID_ED25519, NID_ED448]
+        return cheap.contains(OBJ_obj2nid(algorithm))
     }
 }
 
