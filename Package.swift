@@ -129,7 +129,8 @@ let package = Package(
         .testTarget(
             name: "ClusterEngineTests",
             dependencies: [
-                "ClusterEngine", "Security", "ErrorCodes", logging, .product(name: "GRDB", package: "GRDB.swift"),
+                "ClusterEngine", "Security", "TestSupport", "ErrorCodes", logging,
+                .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .testTarget(
             name: "ClusPrepServerTests",

@@ -40,6 +40,9 @@ struct CleanupIntent: Sendable, Equatable, Codable {
     var delay: Int64
     /// ``CleanupOptions``.
     var options: UInt32
+    /// The same for all requests that one clean-up answers. A request whose time comes when its record is gone finds another
+    /// series, or none, and has nothing to do.
+    var series = UInt32.random(in: .min ... .max)
 
     static let key = StoreKey(.node, "clean-up")
 

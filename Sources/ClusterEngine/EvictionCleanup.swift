@@ -75,7 +75,7 @@ public actor EvictionCleanup {
             let refusal = Task { () -> Result<Void, CleanupError> in .failure(.tooMany) }
             return Run(recorded: refusal, finished: refusal)
         }
-        let recorded = Task { () -> Result<Void, CleanupError> in
+        let recording = Task { () -> Result<UInt32, CleanupError> in
             do throws(ClusterStoreError) {
                 return .success(try await self.record(delay, options))
             } catch {
@@ -87,10 +87,12 @@ public actor EvictionCleanup {
             defer { self.requests.withLock { $0 -= 1 } }
             // Beside the recording, which is not to make the delay longer.
             if delay > .zero { try? await clock.sleep(for: delay) }
-            if case .failure(let error) = await recorded.value { return .failure(error) }
-            return await self.perform()
+            switch await recording.value {
+            case .success(let series): return await self.perform(series)
+            case .failure(let error): return .failure(error)
+            }
         }
-        return Run(recorded: recorded, finished: finished)
+        return Run(recorded: Task { await recording.value.map { _ in } }, finished: finished)
     }
 
     private nonisolated func admit() -> Bool {
@@ -117,17 +119,19 @@ public actor EvictionCleanup {
             environment.logger.notice("going on with the clean-up of an evicted node")
             // Nothing of the service runs yet.
             if intent.phase != .forgotten { try await engine.removeMembership(noting: intent, after: entry) }
-            return Task { await self.perform() }
+            return Task { await self.perform(intent.series) }
         }
         environment.logger.notice("a clean-up begins in \(wait) ms")
         return Task {
             try? await clock.sleep(for: .milliseconds(wait))
-            return await self.perform()
+            return await self.perform(intent.series)
         }
     }
 
-    /// Puts the request on record: the earliest of several is the one that counts, with the latest one's options.
-    private func record(_ delay: Duration, _ options: CleanupOptions) async throws(ClusterStoreError) {
+    /// Puts the request on record: of several, the earliest time counts.
+    ///
+    /// - Returns: the series it belongs to.
+    private func record(_ delay: Duration, _ options: CleanupOptions) async throws(ClusterStoreError) -> UInt32 {
         let milliseconds = delay.components.seconds * 1000 + delay.components.attoseconds / 1_000_000_000_000_000
         var intent = CleanupIntent(
             phase: .waiting, due: environment.now() + milliseconds, delay: milliseconds, options: options)
@@ -135,6 +139,7 @@ public actor EvictionCleanup {
             let entry = try await engine.store.entry(CleanupIntent.key)
             // One that cannot be read is as good as one that is replaced.
             if let entry, let earlier = try? CleanupIntent(entry: entry) {
+                intent.series = earlier.series
                 if earlier.phase == .waiting {
                     if earlier.due < intent.due { (intent.due, intent.delay) = (earlier.due, earlier.delay) }
                     // Whoever wanted the service stopped is answered by the same clean-up.
@@ -148,20 +153,20 @@ public actor EvictionCleanup {
                 try await engine.store.apply(
                     [.put(CleanupIntent.key, try intent.encoded)],
                     if: [entry.map(StoreCondition.unchanged) ?? .absent(CleanupIntent.key)])
-                return
+                return intent.series
             } catch .conflict {
                 continue
             }
         }
     }
 
-    /// Does what is on record, after the clean-ups before.
-    private func perform() async -> Result<Void, CleanupError> {
+    /// Does what is on record of the series, after the clean-ups before.
+    private func perform(_ series: UInt32) async -> Result<Void, CleanupError> {
         let (previous, engine, environment) = (last, engine, environment)
         let task = Task { () -> Result<Void, CleanupError> in
             _ = await previous?.value
             do throws(CleanupError) {
-                return .success(try await Self.removeEverything(engine, environment))
+                return .success(try await Self.removeEverything(series, engine, environment))
             } catch {
                 environment.logger.error("a clean-up is not complete: \(error)")
                 return .failure(error)
@@ -173,13 +178,14 @@ public actor EvictionCleanup {
 
     /// Puts on record that the clean-up has begun: from here on the node cannot become a member meanwhile.
     ///
-    /// - Returns: nil where nothing is on record; what is on record as it is, where the store's part is done.
+    /// - Returns: nil where nothing of the series is on record; what is on record as it is, where the store's part is done.
     private static func claim(
-        _ engine: ClusterEngine
+        _ series: UInt32, _ engine: ClusterEngine
     ) async throws(ClusterStoreError) -> (CleanupIntent, StoreEntry)? {
         while true {
             guard let entry = try await engine.store.entry(CleanupIntent.key) else { return nil }
             var intent = try CleanupIntent(entry: entry)
+            guard intent.series == series else { return nil }
             if intent.phase == .forgotten { return (intent, entry) }
             intent.phase = .begun
             let begun = try intent.encoded
@@ -195,11 +201,11 @@ public actor EvictionCleanup {
     }
 
     private static func removeEverything(
-        _ engine: ClusterEngine, _ environment: Environment
+        _ series: UInt32, _ engine: ClusterEngine, _ environment: Environment
     ) async throws(CleanupError) {
         var failure: CleanupError?
         do throws(ClusterStoreError) {
-            guard let (intent, entry) = try await claim(engine) else { return }
+            guard let (intent, entry) = try await claim(series, engine) else { return }
             if intent.phase == .forgotten {
                 // It ended perhaps before what was forgotten was overwritten.
                 try await engine.store.forgetRemoved()

@@ -24,7 +24,7 @@ extension EventLogError: CustomStringConvertible {
         case .inUse(let path):
             "another process writes the log in \(path); a node has one daemon"
         case .unsafe(let path):
-            "others may change \(path); it has to be root's or the daemon's alone"
+            "others may get at \(path); it has to be root's or the daemon's alone"
         }
     }
 }

@@ -84,13 +84,16 @@ public struct LogFiles: Sendable {
     /// Makes the folder if it is missing, and sees that nobody but us and root can change what is in it.
     private func open() throws(EventLogError) -> FileDescriptor {
         let mode: mode_t = group == nil ? 0o700 : 0o750
-        guard mkdir(folder, mode) == 0 || errno == EEXIST else { throw .last("make", folder) }
+        let isNew = mkdir(folder, mode) == 0
+        guard isNew || errno == EEXIST else { throw .last("make", folder) }
         let descriptor = try FileDescriptor(folder, O_RDONLY | O_DIRECTORY, operation: "open")
         var status = stat()
         guard fstat(descriptor.number, &status) == 0 else { throw .last("look at", folder) }
         guard status.st_uid == geteuid() || status.st_uid == 0, status.st_mode & (S_IWGRP | S_IWOTH) == 0 else {
             throw .unsafe(path: folder)
         }
+        // One that others use, such as /var/log: its files are not ours to remove, nor is its mode ours to change.
+        guard isNew || status.st_mode & S_IRWXO == 0 else { throw .unsafe(path: folder) }
         if let group, status.st_gid != group, fchown(descriptor.number, uid_t.max, group) != 0 {
             throw .last("give the group", folder)
         }

@@ -160,7 +160,8 @@ extension ShareFolder {
     /// Makes a folder that root, the daemon and a group may read. What leads there has to be there.
     static func make(_ path: String, readableBy group: gid_t) throws(FileShareError) {
         func failure() -> FileShareError { .fileFailed(path: path, reason: String(cString: strerror(errno))) }
-        guard mkdir(path, 0o750) == 0 || errno == EEXIST else { throw failure() }
+        let isNew = mkdir(path, 0o750) == 0
+        guard isNew || errno == EEXIST else { throw failure() }
         let folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         guard folder >= 0 else { throw failure() }
         defer { close(folder) }
@@ -168,6 +169,9 @@ extension ShareFolder {
         guard fstat(folder, &status) == 0 else { throw failure() }
         guard status.st_uid == geteuid() || status.st_uid == 0, status.st_mode & (S_IWGRP | S_IWOTH) == 0 else {
             throw .fileFailed(path: path, reason: "others may change it; it has to be root's or the daemon's alone")
+        }
+        guard isNew || status.st_mode & S_IRWXO == 0 else {
+            throw .fileFailed(path: path, reason: "others use it; logs need a folder of their own")
         }
         guard status.st_gid == group || fchown(folder, uid_t.max, group) == 0, fchmod(folder, 0o750) == 0 else {
             throw failure()

@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import Security
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import ClusterEngine
@@ -54,6 +55,60 @@ import Testing
             // Where it is waited for, the membership is still there while it stops.
             if options.isEmpty { #expect(wasMember.withLock { $0 } == true) }
         }
+    }
+
+    /// Each finds the others' records changing under its hands.
+    @Test func manyAtOnceAllSucceed() async throws {
+        let state = try NodeState.open(folder: folder.state, as: .daemon)
+        try await Member.make(state.engine)
+        let cleanup = EvictionCleanup(engine: state.engine, environment: .init(logger: .silent))
+        let runs = (0..<32).map { cleanup.begin(after: .zero, options: $0.isMultiple(of: 2) ? [] : .dontStopService) }
+        for run in runs { try await run.finished.value.get() }
+        #expect(try await state.engine.membership() == nil)
+        #expect(try await state.store.entry(CleanupIntent.key) == nil)
+    }
+
+    /// Of requests that wait, one who wants the service stopped is answered with that.
+    @Test func theServiceIsStoppedForWhoeverWantsThat() async throws {
+        let state = try NodeState.open(folder: folder.state, as: .daemon)
+        let clock = ManualClock()
+        let stops = Mutex(0)
+        var environment = EvictionCleanup.Environment(logger: .silent)
+        environment.clock = clock
+        environment.stopService = { stops.withLock { $0 += 1 } }
+        try await Member.make(state.engine)
+        let cleanup = EvictionCleanup(engine: state.engine, environment: environment)
+        let first = cleanup.begin(after: .seconds(10), options: [])
+        try await first.recorded.value.get()
+        let second = cleanup.begin(after: .seconds(3600), options: .dontStopService)
+        try await second.recorded.value.get()
+        await clock.sleepers(2)
+        clock.advance(by: .seconds(10))
+        try await first.finished.value.get()
+        #expect(stops.withLock { $0 } == 1)
+    }
+
+    /// The time of a request that has been answered does not begin a later one.
+    @Test func eachSeriesHasItsOwnTime() async throws {
+        let state = try NodeState.open(folder: folder.state, as: .daemon)
+        let clock = ManualClock()
+        var environment = EvictionCleanup.Environment(logger: .silent)
+        environment.clock = clock
+        let cleanup = EvictionCleanup(engine: state.engine, environment: environment)
+        let early = cleanup.begin(after: .seconds(3600), options: [])
+        try await early.recorded.value.get()
+        try await cleanup.begin(after: .zero, options: []).finished.value.get()
+
+        try await Member.make(state.engine)
+        let late = cleanup.begin(after: .seconds(7200), options: [])
+        try await late.recorded.value.get()
+        await clock.sleepers(2)
+        clock.advance(by: .seconds(3600))
+        try await early.finished.value.get()
+        #expect(try await state.engine.membership() != nil)
+        clock.advance(by: .seconds(3600))
+        try await late.finished.value.get()
+        #expect(try await state.engine.membership() == nil)
     }
 
     @Test func oneThatDoesNotAwaitTheServiceEndsBeforeIt() async throws {

@@ -101,13 +101,15 @@ import Testing
         }
     }
 
-    @Test("A folder that others may change is not used")
+    @Test("A folder that others may change or use is not ours")
     func unsafeFolder() throws {
         try withFolder { folder throws in
             mkdir(folder, 0o700)
-            chmod(folder, 0o777)
             let files = LogFiles(folder: folder)
-            #expect(throws: EventLogError.unsafe(path: folder)) { try files.make([draft("a")]) }
+            for mode: mode_t in [0o777, 0o720, 0o701, 0o755] {
+                chmod(folder, mode)
+                #expect(throws: EventLogError.unsafe(path: folder)) { try files.make([draft("a")]) }
+            }
             chmod(folder, 0o700)
             symlink("/etc/hostname", folder + "/0.unfinished")
             #expect(try files.make([draft("a", "b")]) == ["a.log"])

@@ -4,7 +4,8 @@ One namespace holds the host with the ruleset, one its neighbour, who connects t
 host's addresses. A file's comments may say what it takes besides:
 
     # probe: PORT…        ports of the dynamic range to ask for, besides the usual ones
-    # uncertain: GROUP…   the group is let in, but the verdict cannot know: it says no and names why
+    # uncertain: GROUP…   the group is let in, but the verdict cannot know: it says no and names why; "nothing" where it says
+                          no for groups that are indeed refused
     # stricter: GROUP…    this neighbour is let in, but others of its network are not: the verdict says no
     # profile: NAME       the profile to be told
     # families: ipv4      rules of iptables that ip6tables does not have

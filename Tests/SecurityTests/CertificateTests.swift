@@ -76,6 +76,27 @@ import Testing
         #expect(try openssl("x509", "-in", pem, "-noout", "-pubkey") == ofKey)
     }
 
+    /// OpenSSL would compute the public part of such a key, for as long as the key's author likes.
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/openssl"), "apt-get install openssl"))
+    func leavesKeysAloneThatAreDearToRead() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "certificate-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (parameters, key) = (folder.appending(path: "p.pem").path, folder.appending(path: "k.der"))
+        _ = try openssl(
+            "genpkey", "-genparam", "-algorithm", "DSA", "-pkeyopt", "dsa_paramgen_bits:1024", "-out", parameters)
+        _ = try openssl("genpkey", "-paramfile", parameters, "-outform", "DER", "-out", key.path)
+        let made = try CertifiedKey.selfSigned(Self.request)
+        let foreign = CertifiedKey(
+            certificate: made.certificate, privateKey: SecretBytes([UInt8](try Data(contentsOf: key))))
+        #expect(foreign.belongsTogether == nil)
+        // One that is cheap is read, and found not to belong.
+        _ = try openssl("genpkey", "-algorithm", "ED25519", "-outform", "DER", "-out", key.path)
+        let other = CertifiedKey(
+            certificate: made.certificate, privateKey: SecretBytes([UInt8](try Data(contentsOf: key))))
+        #expect(other.belongsTogether == false)
+    }
+
     private func openssl(_ arguments: String...) throws -> String {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/openssl")
