@@ -16,8 +16,6 @@ public actor LogShare {
         public var name = "clusprep-logs"
         /// The Unix group whose members may read.
         public var group: gid_t = 0
-        /// Whether somebody else shares the folder under that name, so that no share is made, and none is removed.
-        public var isSharedByOthers = false
         /// The port of this node's SMB server.
         public var port: UInt16 = 445
         /// The addresses that serve shares; a wildcard stands for all but loopback and link-local ones.
@@ -128,7 +126,7 @@ public actor LogShare {
 
     private func make() async throws {
         if isClosed { throw FileShareError.stopped }
-        if isMade || configuration.isSharedByOthers { return }
+        if isMade { return }
         try samba.checkInstalled()
         // The folder has to be there before it can be shared; it belongs to whoever puts files into it.
         try ShareFolder.make(configuration.folder, readableBy: configuration.group)

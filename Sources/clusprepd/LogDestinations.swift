@@ -14,7 +14,6 @@ final class LogDestinations: Sendable {
     private enum Events: Sendable {
         case early([Early])
         case open(EventLog)
-        case absent
     }
 
     /// A start says a handful; a start that says more has failed.
@@ -44,16 +43,10 @@ final class LogDestinations: Sendable {
         for one in early { one.handler.forward(one.event, to: log) }
     }
 
-    /// There is no log of events: the start has ended without one.
-    func giveUp() {
-        events.withLock { $0 = .absent }
-    }
-
     fileprivate func take(_ event: LogEvent, from handler: EarlyHandler) {
         let log = events.withLock { events -> EventLog? in
             switch events {
             case .open(let log): return log
-            case .absent: return nil
             case .early(var early):
                 if early.count < Self.maximumEarly { early.append(Early(handler: handler, event: event)) }
                 events = .early(early)
