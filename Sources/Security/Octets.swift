@@ -1,7 +1,7 @@
 extension Array<UInt8> {
     /// `withUnsafeBytes` that keeps the type of what the closure throws.
     @inline(__always)
-    func withOctets<Result, Failure: Error>(
+    package func withOctets<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try withUnsafeBufferPointer { buffer throws(Failure) in try body(UnsafeRawBufferPointer(buffer)) }
@@ -9,7 +9,7 @@ extension Array<UInt8> {
 
     /// `withUnsafeMutableBytes` that keeps the type of what the closure throws.
     @inline(__always)
-    mutating func withMutableOctets<Result, Failure: Error>(
+    package mutating func withMutableOctets<Result, Failure: Error>(
         _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try withUnsafeMutableBufferPointer { buffer throws(Failure) in

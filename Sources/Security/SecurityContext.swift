@@ -2,7 +2,7 @@
 ///
 /// # Invariants
 ///
-/// - **No unauthenticated plaintext.** When ``unprotect(_:body:authValue:level:)`` throws, the body it was given holds neither
+/// - **No unauthenticated plaintext.** When ``unprotect(_:_:level:)`` throws, the body it was given holds neither
 ///   the plaintext nor anything from which the caller could go on; it has been overwritten with zeroes.
 /// - **A bad message ends its direction.** After the first throw from `unprotect`, every further `unprotect` throws too, and
 ///   the same with `protect`: the two sides' key streams and sequence numbers cannot be in step any more. The other direction
@@ -10,7 +10,7 @@
 /// - **Order is part of the protection.** The messages of one direction are numbered from zero. They have to be protected in
 ///   the order in which they are sent, and unprotected in the order in which they arrive. The two directions are independent.
 /// - **Lengths are known before.** `signatureLength(for:)` depends on the level alone, so that a sender can size its
-///   fragments; `protect` returns exactly as many octets, and changes no octet outside `body`, nor the message's length.
+///   fragments; `protect` writes exactly as many octets, and changes none outside the body and the authentication value.
 /// - **Safe to share.** A context may be used from several tasks at once; each call is atomic. Who needs an order brings it.
 public protocol SecurityContext: Sendable {
     /// Who is at the other end (acceptor), or who we are to the other end (initiator).
@@ -19,30 +19,51 @@ public protocol SecurityContext: Sendable {
     /// Whether the exchange of tokens agreed on what this level needs; a message at any other level can be neither made nor read.
     func supports(_ level: AuthenticationLevel) -> Bool
 
-    /// The number of octets that ``protect(_:body:level:)`` returns at this level; zero where a level carries no signature.
+    /// The number of octets of the authentication value that ``protect(_:_:level:)`` writes at this level; zero where a level carries no signature.
     func signatureLength(for level: AuthenticationLevel) -> Int
 
-    /// Signs a message, and at ``AuthenticationLevel/packetPrivacy`` seals its body in place.
+    /// Signs a message, and at ``AuthenticationLevel/packetPrivacy`` seals its body, all in place.
     ///
     /// - Parameters:
-    ///   - message: the whole PDU from its first header octet to the last of the security trailer, without the authentication
-    ///     value; the header's lengths already count the authentication value.
-    ///   - body: the indices of the stub and its padding, the part to be sealed.
+    ///   - message: the whole PDU, whose header's lengths count the authentication value already.
+    ///   - parts: where in it the body is, and where the authentication value is to be written.
     ///   - level: the level that the association agreed on.
-    /// - Returns: the authentication value, which follows the message on the wire.
     func protect(
-        _ message: inout [UInt8], body: Range<Int>, level: AuthenticationLevel
-    ) throws(SecurityError) -> [UInt8]
+        _ message: UnsafeMutableRawBufferPointer, _ parts: MessageParts, level: AuthenticationLevel
+    ) throws(SecurityError)
 
-    /// Verifies a message, and at ``AuthenticationLevel/packetPrivacy`` unseals its body in place.
+    /// Verifies a message, and at ``AuthenticationLevel/packetPrivacy`` unseals its body, all in place.
     ///
     /// - Parameters:
-    ///   - message: the PDU as it arrived, without the authentication value.
-    ///   - body: the indices of the stub and its padding.
-    ///   - authValue: the authentication value, as it arrived.
+    ///   - message: the whole PDU as it arrived.
+    ///   - parts: where its parts are.
     ///   - level: the level that the association agreed on (not what the message says about itself).
     /// - Throws: ``SecurityError/messageAltered`` if the signature does not fit; see the invariants.
     func unprotect(
-        _ message: inout [UInt8], body: Range<Int>, authValue: ArraySlice<UInt8>, level: AuthenticationLevel
+        _ message: UnsafeMutableRawBufferPointer, _ parts: MessageParts, level: AuthenticationLevel
     ) throws(SecurityError)
+}
+
+/// Where the parts of a protected PDU are: header, body, security trailer and authentication value, in this order.
+public struct MessageParts: Sendable, Hashable {
+    /// The stub and its padding, the part that is sealed.
+    public let body: Range<Int>
+    /// The authentication value, the message's last octets.
+    public let authValue: Range<Int>
+    /// Whether both sides agreed to sign the header and the security trailer as well ([MS-RPCE] 3.3.1.5.2.2). NTLM signs them in
+    /// any case.
+    public let signsHeader: Bool
+
+    /// Names the parts.
+    public init(body: Range<Int>, authValue: Range<Int>, signsHeader: Bool) {
+        self.body = body
+        self.authValue = authValue
+        self.signsHeader = signsHeader
+    }
+
+    /// Whether the parts fit a message of so many octets, and each other.
+    func fit(_ count: Int, authLength: Int) -> Bool {
+        body.lowerBound >= 0 && body.upperBound <= authValue.lowerBound && authValue.upperBound == count
+            && authValue.count == authLength
+    }
 }

@@ -5,7 +5,18 @@ public protocol SecurityProvider: Sendable {
 
     /// Starts the authentication of one client. An acceptor serves one exchange and is thrown away afterwards, whatever its
     /// outcome.
-    func makeAcceptor() -> any SecurityAcceptor
+    func makeAcceptor(for peer: SecurityPeer) -> any SecurityAcceptor
+}
+
+/// What is known of a client before it authenticates itself.
+public struct SecurityPeer: Sendable, Hashable {
+    /// The address that it comes from, in its usual notation; empty if there is none.
+    public let address: String
+
+    /// Describes a client.
+    public init(address: String) {
+        self.address = address
+    }
 }
 
 /// The server's half of one authentication exchange. It does no I/O of its own, except for asking the user directory.

@@ -136,7 +136,8 @@ import Testing
         try await users.add(name: "Alice", password: "Passw0rd!", isAdministrator: true)
         let environment = NodeIdentity(fqdn: "node1.cluster.test").ntlmEnvironment
         for (password, isRight) in [("Passw0rd!", true), ("passw0rd!", false)] {
-            let acceptor = NTLMProvider(environment: environment, users: users).makeAcceptor()
+            let acceptor = NTLMProvider(environment: environment, users: users).makeAcceptor(
+                for: SecurityPeer(address: "192.0.2.1"))
             let initiator = try NTLMInitiator(domain: "CLUSTER", user: "alice", password: password)
             guard case .continueNeeded(let negotiate) = try await initiator.initiate(nil),
                 case .continueNeeded(let challenge) = try await acceptor.accept(negotiate),

@@ -26,8 +26,10 @@ import Testing
         let provider = NTLMProvider(environment: Sample.environment, users: SampleDirectory())
         #expect(provider.authenticationType == .ntlm)
         let negotiate = try await Sample.initiator().initiate(nil).reply()
-        let first = try NTLMChallenge(try await provider.makeAcceptor().accept(negotiate).reply())
-        let second = try NTLMChallenge(try await provider.makeAcceptor().accept(negotiate).reply())
+        let first = try NTLMChallenge(
+            try await provider.makeAcceptor(for: SecurityPeer(address: "192.0.2.1")).accept(negotiate).reply())
+        let second = try NTLMChallenge(
+            try await provider.makeAcceptor(for: SecurityPeer(address: "192.0.2.1")).accept(negotiate).reply())
         #expect(first.serverChallenge != second.serverChallenge)
         #expect(first.targetInfo.timestamp != nil)
         #expect(
@@ -104,7 +106,7 @@ import Testing
         let initiator = try Sample.initiator()
         let provider = NTLMProvider(environment: Sample.environment, users: SampleDirectory())
         let negotiate = try await initiator.initiate(nil).reply()
-        let first = provider.makeAcceptor()
+        let first = provider.makeAcceptor(for: SecurityPeer(address: "192.0.2.1"))
         let challenge = try await first.accept(negotiate).reply()
         let authenticate = try #require(try await initiator.initiate(challenge).completed().reply)
         _ = try await first.accept(authenticate)
@@ -113,7 +115,7 @@ import Testing
             try await first.accept(authenticate)
         }
         // … and not to another one, whose challenge it does not answer.
-        let second = provider.makeAcceptor()
+        let second = provider.makeAcceptor(for: SecurityPeer(address: "192.0.2.1"))
         _ = try await second.accept(negotiate)
         await #expect(throws: SecurityError.logonDenied(.wrongPassword)) { try await second.accept(authenticate) }
     }

@@ -98,3 +98,28 @@ func exchange(
     let server = try await acceptor.accept(try alterAuthenticate(authenticate)).completed().context
     return (client, server)
 }
+
+extension SecurityContext {
+    /// Protects a message that has no room for its authentication value, and gives that.
+    func protect(
+        _ message: inout [UInt8], body: Range<Int>, level: AuthenticationLevel
+    ) throws(SecurityError) -> [UInt8] {
+        let end = message.count
+        var whole = message + [UInt8](repeating: 0, count: signatureLength(for: level))
+        let parts = MessageParts(body: body, authValue: end..<whole.count, signsHeader: false)
+        try whole.withMutableOctets { whole throws(SecurityError) in try protect(whole, parts, level: level) }
+        message = Array(whole[..<end])
+        return Array(whole[end...])
+    }
+
+    /// Unprotects a message that its authentication value was cut off from.
+    func unprotect(
+        _ message: inout [UInt8], body: Range<Int>, authValue: ArraySlice<UInt8>, level: AuthenticationLevel
+    ) throws(SecurityError) {
+        let end = message.count
+        var whole = message + authValue
+        let parts = MessageParts(body: body, authValue: end..<whole.count, signsHeader: false)
+        defer { message = Array(whole[..<end]) }
+        try whole.withMutableOctets { whole throws(SecurityError) in try unprotect(whole, parts, level: level) }
+    }
+}

@@ -232,7 +232,7 @@ extension Association {
             securityContexts[trailer.contextID] = .established(
                 MessageSecurity(
                     contextID: trailer.contextID, type: trailer.type, levelOctet: trailer.level, level: level,
-                    context: context))
+                    signsHeader: signsHeaders, context: context))
             reply = token
         }
         switch awaited.purpose {

@@ -29,6 +29,8 @@ extension ClientAssociation {
             ofBind == (negotiation.isBind && state == .unbound)
         else { return close(.protocolViolation("\(header.type) without its question")) }
         let ack = try BindAckPDU(header, of: pdu)
+        // Only who asked for it is told so.
+        signsHeaders = signsHeaders || (negotiation.trailer != nil && header.flags.contains(.supportHeaderSigning))
         if ofBind {
             let agreed = min(Int(ack.maximumTransmit), Int(ack.maximumReceive), offeredFragment) & ~7
             // A fragment has to hold its header and something more.

@@ -85,6 +85,8 @@ public struct ClientAssociation: Sendable {
 
     var maximumFragment: Int
     var isMultiplexed = false
+    /// Whether the server signs headers, too.
+    var signsHeaders = false
     var negotiation: Negotiation?
     var security: [UInt32: MessageSecurity] = [:]
     var nextContextID: UInt16 = 0
@@ -185,7 +187,7 @@ public struct ClientAssociation: Sendable {
             }
             security[trailer.contextID] = MessageSecurity(
                 contextID: trailer.contextID, type: trailer.type, levelOctet: trailer.level, level: level,
-                context: context)
+                signsHeader: signsHeaders, context: context)
             if let token, trailer.type == .ntlm {
                 // NTLM has three legs, so the last one has no answer ([MS-RPCE] 2.2.1.1.7 and 3.3.1.5.2.1).
                 send(

@@ -10,6 +10,8 @@ struct MessageSecurity: Sendable {
     let levelOctet: UInt8
     /// The level that is applied: [MS-RPCE] 2.2.1.1.8 raises `call` to `packet`.
     let level: AuthenticationLevel
+    /// Whether header signing was negotiated.
+    let signsHeader: Bool
     let context: any SecurityContext
 
     /// The level that an octet asks for, or nil if none that can be asked for.
@@ -27,17 +29,17 @@ struct MessageSecurity: Sendable {
     /// Whether messages carry a signature: at `connect` they may, but nobody reads it ([MS-RPCE] 3.3.1.5.2.2).
     var protects: Bool { level > .connect }
 
-    /// Verifies a received PDU, unseals it, and gives the range of its stub.
-    ///
-    /// On return, the authentication value has been cut off.
+    /// Verifies a received PDU, unseals it in place, and gives the range of its stub.
     func open(
         _ pdu: inout [UInt8], header: PDUHeader, stubOffset: Int, paddingLength: Int
     ) throws(SecurityError) -> Range<Int> {
         let end = header.trailerOffset
-        // A copy of its own, so that cutting it off and decrypting in place do not copy the whole PDU.
-        let value = Array(pdu[(header.fragmentLength - header.authLength)..<header.fragmentLength])
-        pdu.removeSubrange((header.fragmentLength - header.authLength)...)
-        try context.unprotect(&pdu, body: stubOffset..<end, authValue: value[...], level: level)
+        let parts = MessageParts(
+            body: stubOffset..<end, authValue: (header.fragmentLength - header.authLength)..<header.fragmentLength,
+            signsHeader: signsHeader)
+        try pdu.withMutableOctets { pdu throws(SecurityError) in
+            try context.unprotect(pdu, parts, level: level)
+        }
         return stubOffset..<(end - paddingLength)
     }
 
@@ -50,7 +52,10 @@ struct MessageSecurity: Sendable {
             SecurityTrailer(type: type, level: levelOctet, paddingLength: padding, contextID: contextID))
         let length = context.signatureLength(for: level)
         var pdu = writer.finish(authLength: length)
-        pdu.append(contentsOf: try context.protect(&pdu, body: stubOffset..<end, level: level))
+        pdu.append(contentsOf: repeatElement(0, count: length))
+        let parts = MessageParts(
+            body: stubOffset..<end, authValue: (pdu.count - length)..<pdu.count, signsHeader: signsHeader)
+        try pdu.withMutableOctets { pdu throws(SecurityError) in try context.protect(pdu, parts, level: level) }
         return pdu
     }
 

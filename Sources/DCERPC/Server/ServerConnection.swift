@@ -282,7 +282,7 @@ final class ServerConnection: ChannelDuplexHandler {
     private func authenticate(
         _ contextID: UInt32, _ type: AuthenticationType, _ token: [UInt8], _ active: Active
     ) {
-        guard let acceptor = acceptors[contextID] ?? endpoint.providers[type]?.makeAcceptor() else {
+        guard let acceptor = acceptors[contextID] ?? makeAcceptor(type, active) else {
             return perform(association.authenticated(contextID, result: .refused))
         }
         acceptors[contextID] = acceptor
@@ -298,6 +298,10 @@ final class ServerConnection: ChannelDuplexHandler {
             }
             eventLoop.runSoon { connection.value.authenticated(contextID, result) }
         }
+    }
+
+    private func makeAcceptor(_ type: AuthenticationType, _ active: Active) -> (any SecurityAcceptor)? {
+        endpoint.providers[type]?.makeAcceptor(for: SecurityPeer(address: active.remoteAddress.ip))
     }
 
     private func authenticated(_ contextID: UInt32, _ result: TokenResult) {

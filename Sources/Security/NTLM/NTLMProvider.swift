@@ -50,7 +50,7 @@ public struct NTLMProvider: SecurityProvider {
     }
 
     /// Starts one exchange, with a challenge of its own.
-    public func makeAcceptor() -> any SecurityAcceptor {
+    public func makeAcceptor(for peer: SecurityPeer) -> any SecurityAcceptor {
         NTLMAcceptor(
             environment: environment, users: users, integrityCode: integrityCode, world: NTLMWorld(), observer: observer
         )

@@ -67,28 +67,31 @@ public final class NTLMSecurityContext: SecurityContext {
 
     /// Throws ``SecurityError/unsupportedLevel(_:)`` if the exchange did not agree on signing or sealing.
     public func protect(
-        _ message: inout [UInt8], body: Range<Int>, level: AuthenticationLevel
-    ) throws(SecurityError) -> [UInt8] {
-        precondition(body.lowerBound >= 0 && body.upperBound <= message.count, "the body is inside of the message")
-        guard try isProtected(level) else { return [] }
-        return try outgoing.withLock { stream throws(SecurityError) in
-            try stream.protect(&message, body: level == .packetPrivacy ? body : nil)
+        _ message: UnsafeMutableRawBufferPointer, _ parts: MessageParts, level: AuthenticationLevel
+    ) throws(SecurityError) {
+        precondition(parts.fit(message.count, authLength: signatureLength(for: level)), "the parts are the message's")
+        guard try isProtected(level) else { return }
+        let message = LentMemory(octets: message)
+        try outgoing.withLock { stream throws(SecurityError) in
+            try stream.protect(message.octets, parts, seals: level == .packetPrivacy)
         }
     }
 
     /// Throws ``SecurityError/unsupportedLevel(_:)`` if the exchange did not agree on signing or sealing.
     public func unprotect(
-        _ message: inout [UInt8], body: Range<Int>, authValue: ArraySlice<UInt8>, level: AuthenticationLevel
+        _ message: UnsafeMutableRawBufferPointer, _ parts: MessageParts, level: AuthenticationLevel
     ) throws(SecurityError) {
-        precondition(body.lowerBound >= 0 && body.upperBound <= message.count, "the body is inside of the message")
+        precondition(parts.fit(message.count, authLength: parts.authValue.count), "the parts are the message's")
         guard try isProtected(level) else { return }
+        let message = LentMemory(octets: message)
         do throws(SecurityError) {
             try incoming.withLock { stream throws(SecurityError) in
-                try stream.unprotect(&message, body: level == .packetPrivacy ? body : nil, authValue: authValue)
+                try stream.unprotect(message.octets, parts, seals: level == .packetPrivacy)
             }
         } catch {
             // Nothing that was not authenticated leaves this function.
-            for index in body { message[index] = 0 }
+            UnsafeMutableRawBufferPointer(rebasing: message.octets[parts.body]).initializeMemory(
+                as: UInt8.self, repeating: 0)
             throw error
         }
     }
@@ -98,6 +101,14 @@ public final class NTLMSecurityContext: SecurityContext {
         guard supports(level) else { throw .unsupportedLevel(level) }
         return level > .connect
     }
+}
+
+/// The memory of a message on its way into a lock's closure.
+///
+/// Unchecked, because pointers are never Sendable by themselves. It is sound: the closure runs at once, on the thread that
+/// lends the memory, and nothing in it keeps the pointer.
+private struct LentMemory: @unchecked Sendable {
+    let octets: UnsafeMutableRawBufferPointer
 }
 
 /// One direction of a context: its keys, its running key stream and its next sequence number.
@@ -115,37 +126,39 @@ private struct MessageStream: ~Copyable {
     }
 
     /// SEAL and SIGN of [MS-NLMP] 3.4.2 and 3.4.3. The body is sealed before the checksum: they share one key stream.
-    mutating func protect(_ message: inout [UInt8], body: Range<Int>?) throws(SecurityError) -> [UInt8] {
+    mutating func protect(
+        _ message: UnsafeMutableRawBufferPointer, _ parts: MessageParts, seals: Bool
+    ) throws(SecurityError) {
         let number = try takeNumber()
         do throws(CryptographyError) {
             var code: Code = (0, 0)
-            try message.withMutableOctets { message throws(CryptographyError) in
-                try authenticate(number, UnsafeRawBufferPointer(message), into: &code)
-                if let body { try cipher.apply(to: UnsafeMutableRawBufferPointer(rebasing: message[body])) }
-            }
+            try authenticate(
+                number, UnsafeRawBufferPointer(rebasing: message[..<parts.authValue.lowerBound]), into: &code)
+            if seals { try cipher.apply(to: UnsafeMutableRawBufferPointer(rebasing: message[parts.body])) }
             try encryptChecksum(&code)
             sequence = next(number)
-            return Self.signature(code.0, number)
+            message.storeBytes(
+                of: Self.signature(code.0, number), toByteOffset: parts.authValue.lowerBound, as: Signature.self)
         } catch {
             throw .cryptography(error)
         }
     }
 
     mutating func unprotect(
-        _ message: inout [UInt8], body: Range<Int>?, authValue: ArraySlice<UInt8>
+        _ message: UnsafeMutableRawBufferPointer, _ parts: MessageParts, seals: Bool
     ) throws(SecurityError) {
         let number = try takeNumber()
         do throws(CryptographyError) {
             var code: Code = (0, 0)
-            try message.withMutableOctets { message throws(CryptographyError) in
-                if let body { try cipher.apply(to: UnsafeMutableRawBufferPointer(rebasing: message[body])) }
-                try authenticate(number, UnsafeRawBufferPointer(message), into: &code)
-            }
+            if seals { try cipher.apply(to: UnsafeMutableRawBufferPointer(rebasing: message[parts.body])) }
+            try authenticate(
+                number, UnsafeRawBufferPointer(rebasing: message[..<parts.authValue.lowerBound]), into: &code)
             try encryptChecksum(&code)
             // Version and sequence number are part of what is compared.
-            guard constantTimeEqual(Self.signature(code.0, number), Array(authValue)) else {
-                throw CryptographyError.authenticationFailed
+            let isRight = withUnsafeBytes(of: Self.signature(code.0, number)) {
+                constantTimeEqual($0, UnsafeRawBufferPointer(rebasing: message[parts.authValue]))
             }
+            guard isRight else { throw CryptographyError.authenticationFailed }
         } catch {
             throw error == .authenticationFailed ? .messageAltered : .cryptography(error)
         }
@@ -183,15 +196,15 @@ private struct MessageStream: ~Copyable {
         }
     }
 
+    /// NTLMSSP_MESSAGE_SIGNATURE: its sixteen octets in memory order.
+    private typealias Signature = (UInt32, UInt32, UInt32, UInt32)
+
     /// NTLMSSP_MESSAGE_SIGNATURE for extended session security ([MS-NLMP] 2.2.2.9.2).
-    private static func signature(_ checksum: UInt64, _ number: UInt32) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: NTLMSecurityContext.signatureLength) { buffer, count in
-            let raw = UnsafeMutableRawBufferPointer(buffer)
-            raw.storeBytes(of: UInt32(1).littleEndian, as: UInt32.self)
-            // The checksum is a run of octets, in memory order already.
-            raw.storeBytes(of: checksum, toByteOffset: 4, as: UInt64.self)
-            raw.storeBytes(of: number.littleEndian, toByteOffset: 12, as: UInt32.self)
-            count = NTLMSecurityContext.signatureLength
+    private static func signature(_ checksum: UInt64, _ number: UInt32) -> Signature {
+        // The checksum is a run of octets, in memory order already.
+        let halves = withUnsafeBytes(of: checksum) {
+            ($0.loadUnaligned(as: UInt32.self), $0.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
         }
+        return (UInt32(1).littleEndian, halves.0, halves.1, number.littleEndian)
     }
 }

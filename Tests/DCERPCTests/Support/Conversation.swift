@@ -54,7 +54,8 @@ enum Client {
         id: UInt32 = 1,
         type: AuthenticationType = .ntlm
     ) -> MessageSecurity {
-        MessageSecurity(contextID: id, type: type, levelOctet: level.rawValue, level: level, context: context)
+        MessageSecurity(
+            contextID: id, type: type, levelOctet: level.rawValue, level: level, signsHeader: false, context: context)
     }
 }
 

@@ -56,29 +56,30 @@ final class TestSecurityContext: SecurityContext {
     func signatureLength(for level: AuthenticationLevel) -> Int { level > .connect ? 16 : 0 }
 
     func protect(
-        _ message: inout [UInt8], body: Range<Int>, level: AuthenticationLevel
-    ) throws(SecurityError) -> [UInt8] {
+        _ message: UnsafeMutableRawBufferPointer, _ parts: MessageParts, level: AuthenticationLevel
+    ) throws(SecurityError) {
         let number = numbers.withLock { numbers in
             defer { numbers.sent += 1 }
             return numbers.sent
         }
-        let signature = signature(message, number)
-        if level == .packetPrivacy { for index in body { message[index] ^= key } }
-        return signature
+        UnsafeMutableRawBufferPointer(rebasing: message[parts.authValue]).copyBytes(
+            from: signature(message[..<parts.authValue.lowerBound], number))
+        if level == .packetPrivacy { for index in parts.body { message[index] ^= key } }
     }
 
     func unprotect(
-        _ message: inout [UInt8], body: Range<Int>, authValue: ArraySlice<UInt8>, level: AuthenticationLevel
+        _ message: UnsafeMutableRawBufferPointer, _ parts: MessageParts, level: AuthenticationLevel
     ) throws(SecurityError) {
-        if level == .packetPrivacy { for index in body { message[index] ^= key } }
+        if level == .packetPrivacy { for index in parts.body { message[index] ^= key } }
         let number = numbers.withLock { numbers in
             defer { numbers.received += 1 }
             return numbers.received
         }
-        guard signature(message, number).elementsEqual(authValue) else { throw .messageAltered }
+        let signature = signature(message[..<parts.authValue.lowerBound], number)
+        guard signature.elementsEqual(message[parts.authValue]) else { throw .messageAltered }
     }
 
-    private func signature(_ message: [UInt8], _ number: UInt32) -> [UInt8] {
+    private func signature(_ message: Slice<UnsafeMutableRawBufferPointer>, _ number: UInt32) -> [UInt8] {
         let sum = message.reduce(UInt32(key)) { $0 &* 31 &+ UInt32($1) }
         var signature = [UInt8](repeating: key, count: 8)
         for value in [sum, number] {
