@@ -20,6 +20,11 @@ public final class NTLMSecurityContext: SecurityContext {
     /// Whether a message integrity code protected the exchange itself.
     public let isExchangeProtected: Bool
 
+    /// Which side we are.
+    let isClient: Bool
+    /// ExportedSessionKey, as long as a negotiation may still need it.
+    let negotiationKey: Mutex<SecretBytes?>
+
     private let canSign: Bool
     private let canSeal: Bool
     private let outgoing: Mutex<MessageStream>
@@ -39,6 +44,8 @@ public final class NTLMSecurityContext: SecurityContext {
         self.workstation = workstation
         self.targetName = targetName
         self.isExchangeProtected = isExchangeProtected
+        self.isClient = isClient
+        negotiationKey = Mutex(sessionKey)
         // Sealing implies signing ([MS-NLMP] 3.4.3).
         canSeal = flags.contains(.seal)
         canSign = flags.contains(.sign) || flags.contains(.seal)
@@ -94,6 +101,16 @@ public final class NTLMSecurityContext: SecurityContext {
                 as: UInt8.self, repeating: 0)
             throw error
         }
+    }
+
+    /// Counts a code over the negotiation as the direction's first message.
+    func countOutgoing() throws(SecurityError) {
+        try outgoing.withLock { stream throws(SecurityError) in try stream.countFirst() }
+    }
+
+    /// The same in the other direction.
+    func countIncoming() throws(SecurityError) {
+        try incoming.withLock { stream throws(SecurityError) in try stream.countFirst() }
     }
 
     /// Whether a level signs at all; throws if it does, but the exchange did not agree on that.
@@ -172,6 +189,12 @@ private struct MessageStream: ~Copyable {
     private mutating func takeNumber() throws(SecurityError) -> UInt32 {
         guard let number = sequence.take() else { throw .contextUnusable }
         return number
+    }
+
+    /// Takes number 0 for something that does not use this key stream; whoever has taken it before is too late.
+    mutating func countFirst() throws(SecurityError) {
+        guard sequence == 0 else { throw .contextUnusable }
+        sequence = 1
     }
 
     /// A number that came round again would let an old message in.
