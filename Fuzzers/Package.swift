@@ -10,6 +10,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
     ],
     targets: [
         .target(name: "ErrorCodes"),
@@ -23,7 +24,13 @@ let package = Package(
         .target(name: "Volumes", dependencies: ["CNTFS3G", "CExt2FS", "Reservations", "ErrorCodes"]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(name: "NDR", dependencies: ["ErrorCodes"]),
-        .target(name: "Security", dependencies: ["COpenSSL"]),
+        .systemLibrary(name: "CGSSAPI", pkgConfig: "krb5-gssapi", providers: [.apt(["libkrb5-dev"])]),
+        .target(
+            name: "Security",
+            dependencies: [
+                "COpenSSL", "CGSSAPI", .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
         .target(
             name: "DCERPC",
             dependencies: [
@@ -37,7 +44,9 @@ let package = Package(
             exclude: ["Hand/idl.json"]),
         .target(
             name: "ClusterProtocols", dependencies: ["DCOM", "DCERPC", "NDR", "ErrorCodes"], exclude: ["Hand/idl.json"]),
-        .executableTarget(name: "fuzzers", dependencies: ["Reservations", "Volumes", "ClusterProtocols"]),
+        .executableTarget(
+            name: "fuzzers",
+            dependencies: ["Reservations", "Volumes", "ClusterProtocols", "DCOM", "DCERPC", "NDR", "Security"]),
     ],
     swiftLanguageModes: [.v6]
 )
