@@ -42,24 +42,24 @@ extension NDRDecoder {
     /// Reads the referent identifier of an embedded pointer, and keeps it for ``takeReferent()``.
     @inlinable
     public mutating func readReferent() throws(NDRError) {
-        referents.append(try read(UInt32.self))
+        referents.append(try readWord())
     }
 
     /// Reads the referent identifier of an embedded reference pointer, which is never zero; nothing is kept of it.
     @inlinable
     public mutating func readReference(_ subject: StaticString) throws(NDRError) {
-        guard try read(UInt32.self) != 0 else { throw NDRError(.nullReference, at: position, subject) }
+        guard try readWord() != 0 else { throw NDRError(.nullReference, at: position, subject) }
     }
 
     /// Reads the referent identifier of a pointer whose referent follows at once.
     @inlinable
-    public mutating func readImmediateReferent() throws(NDRError) -> UInt32 {
-        try read(UInt32.self)
+    public mutating func readImmediateReferent() throws(NDRError) -> UInt64 {
+        try readWord()
     }
 
     /// The referent identifier of the pointer whose referent comes next; zero for NULL.
     @inlinable
-    public mutating func takeReferent() -> UInt32 {
+    public mutating func takeReferent() -> UInt64 {
         guard nextReferent < referents.count else { return 0 }
         defer { nextReferent += 1 }
         return referents[nextReferent]
@@ -70,7 +70,7 @@ extension NDRDecoder {
     /// - Returns: nil if this is the first; the referent must then be read and handed to ``remember(_:as:)``.
     /// - Throws: ``NDRError/Reason/referentTypeMismatch(_:)`` if the first pointer was of another type, and
     ///   ``NDRError/Reason/cyclicReferent(_:)`` if its referent is still being read.
-    public mutating func alias<Value: Sendable>(of identifier: UInt32, as type: Value.Type) throws(NDRError) -> Value? {
+    public mutating func alias<Value: Sendable>(of identifier: UInt64, as type: Value.Type) throws(NDRError) -> Value? {
         switch fullPointers[identifier] {
         case nil:
             fullPointers[identifier] = .reading
@@ -86,7 +86,7 @@ extension NDRDecoder {
     }
 
     /// Keeps the referent of a full pointer for the pointers that share it.
-    public mutating func remember<Value: Sendable>(_ referent: Value, as identifier: UInt32) {
+    public mutating func remember<Value: Sendable>(_ referent: Value, as identifier: UInt64) {
         fullPointers[identifier] = .read(referent, ObjectIdentifier(Value.self))
     }
 }

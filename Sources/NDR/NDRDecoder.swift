@@ -1,5 +1,5 @@
-/// Reads NDR 2.0 (C706 chapter 14) in either byte order, with the strict consistency checks of target level 6.0
-/// ([MS-RPCE] 3.1.1.5.3).
+/// Reads NDR 2.0 (C706 chapter 14) in either byte order, or NDR64 ([MS-RPCE] 2.2.5), with the strict consistency checks of
+/// target level 6.0 ([MS-RPCE] 3.1.1.5.3).
 ///
 /// **Invariants**
 /// - It never reserves memory for more elements than the octets at hand can hold.
@@ -24,24 +24,31 @@ public struct NDRDecoder: Sendable {
 
     @usableFromInline let buffer: [UInt8]
     @usableFromInline let isBigEndian: Bool
+    @usableFromInline let isNDR64: Bool
     @usableFromInline var position: Int = 0
     // Referent identifiers that bodies have left behind, a frame for each item being read, innermost last.
-    @usableFromInline var referents: [UInt32] = []
+    @usableFromInline var referents: [UInt64] = []
     @usableFromInline var nextReferent = 0
     @usableFromInline var depth = 0
     // Hoisted maximum counts that no array has taken yet.
     @usableFromInline var hoisted: [Int] = []
-    var fullPointers: [UInt32: FullPointer] = [:]
+    var fullPointers: [UInt64: FullPointer] = [:]
 
     /// Over a whole stub, which begins at `offset` of `bytes`.
     public init(
-        _ bytes: [UInt8], representation: DataRepresentation = .littleEndianASCIIIEEE, offset: Int = 0,
-        maximumDepth: Int = NDRDecoder.defaultMaximumDepth
+        _ bytes: [UInt8], representation: DataRepresentation = .littleEndianASCIIIEEE,
+        syntax: TransferSyntax = .ndr20, offset: Int = 0, maximumDepth: Int = NDRDecoder.defaultMaximumDepth
     ) {
         buffer = bytes
+        isNDR64 = syntax == .ndr64
         isBigEndian = representation.byteOrder == .bigEndian
         position = min(max(offset, 0), bytes.count)
         self.maximumDepth = maximumDepth
+    }
+
+    /// What it reads.
+    public var syntax: TransferSyntax {
+        isNDR64 ? .ndr64 : .ndr20
     }
 
     /// The octet that is read next, counted from the start of the buffer.
@@ -100,6 +107,28 @@ public struct NDRDecoder: Sendable {
         position = aligned
     }
 
+    /// Skips the padding before a structure that holds pointers or counts, and has another alignment in each transfer syntax.
+    @inlinable
+    public mutating func align(_ ndr20: Int, ndr64: Int) throws(NDRError) {
+        try align(isNDR64 ? ndr64 : ndr20)
+    }
+
+    /// Skips the padding before a union's discriminant, and again before its arm; only NDR64 has it
+    /// ([MS-RPCE] 2.2.5.3.4.4).
+    @inlinable
+    public mutating func alignUnion(_ alignment: Int) throws(NDRError) {
+        if isNDR64 { try align(alignment) }
+    }
+
+    /// Skips the padding behind a structure; only NDR64 has it ([MS-RPCE] 2.2.5.3.4.1).
+    ///
+    /// The specification does not tell whether a conformant array at the structure's end is padded, too. Whatever follows
+    /// it is aligned anyhow, so it only shows at the end of a stub, where the padding may be missing.
+    @inlinable
+    public mutating func skipStructurePadding(_ alignment: Int) {
+        if isNDR64 { position = min((position + alignment - 1) & ~(alignment - 1), buffer.count) }
+    }
+
     // MARK: Primitives
 
     /// Reads an integer at its natural alignment.
@@ -127,10 +156,32 @@ public struct NDRDecoder: Sendable {
         Double(bitPattern: try read(UInt64.self))
     }
 
-    /// Reads an enumeration without `[v1_enum]`: 16 bits (C706 section 14.2.4).
+    /// Reads an enumeration without `[v1_enum]`: 16 bits (C706 section 14.2.4), in NDR64 32 ([MS-RPCE] 2.2.5.2), of which the
+    /// upper half is zero because no enumerator is beyond 32,767 ([MS-RPCE] 2.2.4.11).
     @inlinable
     public mutating func readEnum16() throws(NDRError) -> UInt16 {
-        try read(UInt16.self)
+        guard isNDR64 else { return try read(UInt16.self) }
+        let value = try read(UInt32.self)
+        try require(value, atLeast: 0, atMost: 0xFFFF, "enumeration")
+        return UInt16(truncatingIfNeeded: value)
+    }
+
+    /// Reads an `unsigned __int3264`: 32 bits, in NDR64 64 ([MS-RPCE] 2.2.4.1.2).
+    @inlinable
+    public mutating func readUnsignedPointerSized() throws(NDRError) -> UInt64 {
+        try isNDR64 ? read(UInt64.self) : UInt64(read(UInt32.self))
+    }
+
+    /// Reads an `__int3264`: 32 bits, whose sign is kept, in NDR64 64 ([MS-RPCE] 2.2.4.1.2).
+    @inlinable
+    public mutating func readSignedPointerSized() throws(NDRError) -> Int64 {
+        try isNDR64 ? read(Int64.self) : Int64(read(Int32.self))
+    }
+
+    // A count or a referent identifier: four octets, in NDR64 eight.
+    @inlinable
+    mutating func readWord() throws(NDRError) -> UInt64 {
+        try isNDR64 ? read(UInt64.self) : UInt64(read(UInt32.self))
     }
 
     /// Reads octets as they are.
@@ -213,9 +264,9 @@ public struct NDRDecoder: Sendable {
     /// Reads the maximum count of a conformant array or string, at most 2³¹−1 ([MS-RPCE] 3.1.1.5.3.2.2.1).
     @inlinable
     public mutating func readConformance() throws(NDRError) -> Int {
-        let count = try read(UInt32.self)
+        let count = try readWord()
         guard count <= 0x7FFF_FFFF else { throw NDRError(.countTooLarge(count), at: position, "maximum count") }
-        return Int(count)
+        return Int(truncatingIfNeeded: count)
     }
 
     /// Reads the offset and the actual count of a varying array or string.
@@ -228,12 +279,16 @@ public struct NDRDecoder: Sendable {
     public mutating func readVariance(
         size: Int, first: Int = 0, _ subject: StaticString
     ) throws(NDRError) -> Int {
-        let offset = try read(UInt32.self)
-        let count = try read(UInt32.self)
-        guard Int(offset) == first else { throw NDRError(.badOffset(offset), at: position, subject) }
-        guard Int(offset) + Int(count) <= size else {
-            throw NDRError(.lengthExceedsSize(length: Int(offset) + Int(count), size: size), at: position, subject)
+        let offset = try readWord()
+        let count = try readWord()
+        // In NDR64 either may be any number of 64 bits: neither is taken for an Int before it is known to be small.
+        guard offset <= 0xFFFF_FFFF, Int(truncatingIfNeeded: offset) == first else {
+            throw NDRError(.badOffset(offset), at: position, subject)
         }
-        return Int(count)
+        guard count <= 0xFFFF_FFFF, Int(truncatingIfNeeded: offset &+ count) <= size else {
+            let length = Int(clamping: offset &+ min(count, UInt64(Int64.max)))
+            throw NDRError(.lengthExceedsSize(length: length, size: size), at: position, subject)
+        }
+        return Int(truncatingIfNeeded: count)
     }
 }

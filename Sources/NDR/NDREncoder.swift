@@ -1,20 +1,30 @@
-/// Writes NDR 2.0 (transfer syntax 8a885d04-1ceb-11c9-9fe8-08002b104860, C706 chapter 14), always little endian.
+/// Writes NDR 2.0 (C706 chapter 14) or NDR64 ([MS-RPCE] 2.2.5), always little endian.
 ///
 /// Alignment counts from the start of the encoder's buffer, so a stub may follow a header such as ORPCTHIS that was
-/// written before. Everything that a second transfer syntax lays out differently goes through a method of its own here:
-/// ``writeConformance(_:)``, ``writeVariance(offset:count:)``, ``writeReferent()``, ``writeEnum16(_:)``.
+/// written before. What the two transfer syntaxes lay out differently goes through a method of its own here, so that
+/// generated code is the same for both: ``writeConformance(_:)``, ``writeVariance(offset:count:)``, ``writeReferent()``,
+/// ``writeEnum16(_:)``, ``writePointerSized(_:)``, ``align(_:ndr64:)``, ``alignUnion(_:)``, ``padStructure(_:)``.
 public struct NDREncoder: Sendable {
     @usableFromInline var storage: [UInt8] = []
     @usableFromInline var nextReferent: UInt32 = 0x0002_0000
+    @usableFromInline let isNDR64: Bool
 
     /// An empty encoder.
     @inlinable
-    public init() {}
+    public init(syntax: TransferSyntax = .ndr20) {
+        isNDR64 = syntax.rawValue == TransferSyntax.ndr64.rawValue
+    }
 
     /// An empty encoder with room for `capacity` octets.
     @inlinable
-    public init(reservingCapacity capacity: Int) {
+    public init(syntax: TransferSyntax = .ndr20, reservingCapacity capacity: Int) {
+        self.init(syntax: syntax)
         storage.reserveCapacity(capacity)
+    }
+
+    /// What it writes.
+    public var syntax: TransferSyntax {
+        isNDR64 ? .ndr64 : .ndr20
     }
 
     /// What has been written.
@@ -42,6 +52,25 @@ public struct NDREncoder: Sendable {
     public mutating func align(_ alignment: Int) {
         let padding = -storage.count & (alignment - 1)
         for _ in 0..<padding { storage.append(0) }
+    }
+
+    /// Pads to the alignment of a structure that holds pointers or counts, and has another one in each transfer syntax.
+    @inlinable
+    public mutating func align(_ ndr20: Int, ndr64: Int) {
+        align(isNDR64 ? ndr64 : ndr20)
+    }
+
+    /// Pads before a union's discriminant, and again before its arm, to the largest alignment of its arms: only NDR64 does
+    /// so ([MS-RPCE] 2.2.5.3.4.4).
+    @inlinable
+    public mutating func alignUnion(_ alignment: Int) {
+        if isNDR64 { align(alignment) }
+    }
+
+    /// Pads behind a structure to a multiple of its alignment: only NDR64 does so ([MS-RPCE] 2.2.5.3.4.1).
+    @inlinable
+    public mutating func padStructure(_ alignment: Int) {
+        if isNDR64 { align(alignment) }
     }
 
     // MARK: Primitives
@@ -77,25 +106,43 @@ public struct NDREncoder: Sendable {
         storage.append(contentsOf: octets)
     }
 
-    /// Writes an enumeration without `[v1_enum]`: 16 bits (C706 section 14.2.4).
+    /// Writes an enumeration without `[v1_enum]`: 16 bits (C706 section 14.2.4), in NDR64 32 ([MS-RPCE] 2.2.5.2).
     @inlinable
     public mutating func writeEnum16(_ value: UInt16) {
-        write(value)
+        if isNDR64 { write(UInt32(value)) } else { write(value) }
+    }
+
+    /// Writes an `unsigned __int3264`: 32 bits, to which it is cut, in NDR64 64 ([MS-RPCE] 2.2.4.1.2 and 3.1.1.5.1.1.1).
+    @inlinable
+    public mutating func writePointerSized(_ value: UInt64) {
+        if isNDR64 { write(value) } else { write(UInt32(truncatingIfNeeded: value)) }
+    }
+
+    /// Writes an `__int3264`, like its unsigned counterpart.
+    @inlinable
+    public mutating func writePointerSized(_ value: Int64) {
+        writePointerSized(UInt64(bitPattern: value))
     }
 
     // MARK: Counts and pointers
 
+    // A count or a referent identifier: four octets, in NDR64 eight.
+    @inlinable
+    mutating func writeWord(_ value: UInt32) {
+        if isNDR64 { write(UInt64(value)) } else { write(value) }
+    }
+
     /// Writes the maximum count of a conformant array or string.
     @inlinable
     public mutating func writeConformance(_ count: Int) {
-        write(UInt32(truncatingIfNeeded: count))
+        writeWord(UInt32(truncatingIfNeeded: count))
     }
 
     /// Writes the offset and the actual count of a varying array or string.
     @inlinable
     public mutating func writeVariance(offset: Int = 0, count: Int) {
-        write(UInt32(truncatingIfNeeded: offset))
-        write(UInt32(truncatingIfNeeded: count))
+        writeWord(UInt32(truncatingIfNeeded: offset))
+        writeWord(UInt32(truncatingIfNeeded: count))
     }
 
     /// Writes a fresh referent identifier: a pointer that points at something.
@@ -103,7 +150,7 @@ public struct NDREncoder: Sendable {
     /// They start at 0x00020000 and step by 4, as those of Windows do.
     @inlinable
     public mutating func writeReferent() {
-        write(nextReferent)
+        writeWord(nextReferent)
         nextReferent &+= 4
     }
 
@@ -113,7 +160,7 @@ public struct NDREncoder: Sendable {
     @inlinable
     public mutating func writeReferent(isNull: Bool) {
         if isNull {
-            write(UInt32(0))
+            writeWord(0)
         } else {
             writeReferent()
         }

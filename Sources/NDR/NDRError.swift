@@ -10,11 +10,11 @@ public struct NDRError: Error, Hashable, Sendable {
         /// ([MS-RPCE] 3.1.1.5.3.2.1.1 to .10).
         case countMismatch(count: Int, expected: Int)
         /// A count is beyond 2³¹−1 elements ([MS-RPCE] 3.1.1.5.3.2.2.1).
-        case countTooLarge(UInt32)
+        case countTooLarge(UInt64)
         /// The offset and the actual count lie outside the maximum count ([MS-RPCE] 3.1.1.5.3.2.1.12).
         case lengthExceedsSize(length: Int, size: Int)
         /// The offset of a varying array or string is not the one demanded, in general 0 ([MS-RPCE] 3.1.1.5.3.2.1.7).
-        case badOffset(UInt32)
+        case badOffset(UInt64)
         /// A value or a count outside its `[range]` ([MS-RPCE] 3.1.1.5.3.2.2.4 and 3.1.1.5.3.3.1.3).
         case outOfRange(value: Int64, minimum: Int64, maximum: Int64)
         /// The discriminant selects no arm.
@@ -31,9 +31,9 @@ public struct NDRError: Error, Hashable, Sendable {
         /// Pointees are nested deeper than the decoder's limit.
         case tooDeep(limit: Int)
         /// Two full pointers of different types share a referent identifier.
-        case referentTypeMismatch(UInt32)
+        case referentTypeMismatch(UInt64)
         /// A full pointer whose referent contains itself: no value can hold it.
-        case cyclicReferent(UInt32)
+        case cyclicReferent(UInt64)
         /// A header of a type serialization stream is not as [MS-RPCE] 2.2.6 demands.
         case badSerializationHeader
         /// The sender's character set or floating-point format is not supported.

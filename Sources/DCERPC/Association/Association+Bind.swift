@@ -102,10 +102,8 @@ extension Association {
                 results.append(.rejected(.abstractSyntaxNotSupported))
                 continue
             }
-            // Several offers of one interface are one offer of several transfer syntaxes, of which one is accepted
-            // ([MS-RPCE] 3.3.1.5.6).
-            guard let transfer = offer.transferSyntaxes.first(where: Self.transferSyntaxes.contains),
-                accepted.insert(offer.abstractSyntax).inserted
+            guard let transfer = select(offer.abstractSyntax, of: interface, among: offers),
+                offer.transferSyntaxes.contains(transfer.identifier), accepted.insert(offer.abstractSyntax).inserted
             else {
                 results.append(.rejected(.transferSyntaxesNotSupported))
                 continue
@@ -113,13 +111,27 @@ extension Association {
             if let existing, existing.transferSyntax != transfer { return nil }
             presentationContexts[offer.id] = PresentationContext(
                 abstractSyntax: offer.abstractSyntax, interface: interface, transferSyntax: transfer)
-            results.append(.accepted(transfer))
+            results.append(.accepted(transfer.identifier))
         }
         return results
     }
 
-    /// The transfer syntaxes that are spoken.
-    private static let transferSyntaxes: Set<SyntaxIdentifier> = [.ndr20]
+    /// The transfer syntax of an interface: ours that is preferred, if it is proposed, or else the first proposed one that is
+    /// spoken. Several offers of one interface are one offer of several transfer syntaxes ([MS-RPCE] 3.3.1.5.6).
+    private func select(
+        _ abstractSyntax: SyntaxIdentifier, of interface: SyntaxIdentifier, among offers: [PresentationContextOffer]
+    ) -> TransferSyntax? {
+        let ours = environment.transferSyntaxes(of: interface)
+        var first: TransferSyntax?
+        for offer in offers where offer.abstractSyntax == abstractSyntax {
+            for syntax in offer.transferSyntaxes {
+                guard let syntax = TransferSyntax(syntax), ours.contains(syntax) else { continue }
+                if syntax == ours.first { return syntax }
+                first = first ?? syntax
+            }
+        }
+        return first
+    }
 }
 
 // MARK: alter_context and auth3

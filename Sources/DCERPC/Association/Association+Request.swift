@@ -228,7 +228,7 @@ extension Association {
             let expected = VerificationTrailer.Expectation(
                 callID: request.callID, contextID: request.contextID, opnum: request.opnum,
                 representation: request.representation, interface: context.abstractSyntax,
-                transferSyntax: context.transferSyntax, headerSigning: signsHeaders)
+                transferSyntax: context.transferSyntax.identifier, headerSigning: signsHeaders)
             if let fault = VerificationTrailer.fault(in: stub, at: offset, expecting: expected) {
                 return fail(request.callID, contextID: request.contextID, fault, .messageAltered)
             }
@@ -244,7 +244,8 @@ extension Association {
                 IncomingCall(
                     callID: request.callID, serial: serial, contextID: request.contextID,
                     interface: context.interface, opnum: request.opnum, object: request.object,
-                    representation: request.representation, stub: stub, paddingAllowance: paddingAllowance,
+                    representation: request.representation, transferSyntax: context.transferSyntax, stub: stub,
+                    paddingAllowance: paddingAllowance,
                     identity: request.security?.context.identity,
                     authenticationLevel: request.security?.level ?? .none,
                     authenticationType: request.security?.type ?? .none, place: request.place)))

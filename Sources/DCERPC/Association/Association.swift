@@ -29,7 +29,7 @@ public struct Association: Sendable {
         let abstractSyntax: SyntaxIdentifier
         /// As the server registered it.
         let interface: SyntaxIdentifier
-        let transferSyntax: SyntaxIdentifier
+        let transferSyntax: TransferSyntax
     }
 
     /// A call whose answer is awaited.

@@ -53,6 +53,8 @@ public struct IncomingCall: Sendable, Equatable {
     public let object: GUID?
     /// How the stub's numbers are laid out.
     public let representation: DataRepresentation
+    /// How the stub's values are laid out, and those of its answer are to be.
+    public let transferSyntax: TransferSyntax
     /// The stub, without verification trailer.
     public let stub: [UInt8]
     /// How many octets of padding the stub may end with: those that aligned a verification trailer ([MS-RPCE] 2.2.2.13).
@@ -72,6 +74,8 @@ public protocol AssociationEnvironment: Sendable {
     /// The registered interface that serves this abstract syntax, or nil: same UUID, same major version, and a minor version
     /// at least as high ([C706] 6.2.4.2).
     func interface(serving syntax: SyntaxIdentifier) -> SyntaxIdentifier?
+    /// The transfer syntaxes that a registered interface is served in, the preferred one first.
+    func transferSyntaxes(of interface: SyntaxIdentifier) -> [TransferSyntax]
     /// Whether there is a security provider of this type.
     func supports(_ type: AuthenticationType) -> Bool
     /// Joins an existing association group, or makes one if `id` is zero; nil if there is no such group for this client

@@ -21,6 +21,9 @@ public struct RPCInterface: Sendable {
         self.operations = operations
     }
 
+    /// The transfer syntaxes that suit it, the preferred one first.
+    public var transferSyntaxes: [TransferSyntax] { [.ndr20] }
+
     /// The operation with this number, or nil if there is none on the wire.
     public func operation(_ opnum: UInt16) -> RPCOperation? {
         let index = Int(opnum)

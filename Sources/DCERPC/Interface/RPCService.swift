@@ -6,6 +6,9 @@ public protocol RPCService: Sendable {
     /// The interface it answers.
     var interface: RPCInterface { get }
 
+    /// The transfer syntaxes it is served in, the preferred one first; see ``RPCInterface/transferSyntaxes``.
+    var transferSyntaxes: [TransferSyntax] { get }
+
     /// Decides whether this caller may call, before a single octet of the stub is decoded.
     ///
     /// - Throws: ``RPCFault/accessDenied`` to refuse. Anything else that it throws refuses too, with a neutral status.
@@ -25,6 +28,9 @@ public protocol RPCService: Sendable {
 }
 
 extension RPCService {
+    /// Most services take what suits their interface.
+    public var transferSyntaxes: [TransferSyntax] { interface.transferSyntaxes }
+
     /// Most services keep nothing for an association group.
     public func associationGroupEnded(_ group: UInt32) async {}
 }
@@ -33,6 +39,8 @@ extension RPCService {
 public struct HandlerService: RPCService {
     /// The interface it answers.
     public let interface: RPCInterface
+    /// The transfer syntaxes it is served in, the preferred one first.
+    public let transferSyntaxes: [TransferSyntax]
 
     private let handlers: [RPCHandler?]
     private let mayCall: @Sendable (CallContext) throws -> Void
@@ -42,12 +50,14 @@ public struct HandlerService: RPCService {
     /// - Parameters:
     ///   - interface: the interface that the handlers belong to.
     ///   - handlers: one for each operation number; nil where there is no such method on the wire.
+    ///   - transferSyntaxes: the transfer syntaxes, the preferred one first; nil for what suits the interface.
     ///   - authorize: who may call; throws ``RPCFault`` to refuse.
     public init(
-        interface: RPCInterface, handlers: [RPCHandler?],
+        interface: RPCInterface, handlers: [RPCHandler?], transferSyntaxes: [TransferSyntax]? = nil,
         authorize: @escaping @Sendable (CallContext) throws -> Void
     ) {
         self.interface = interface
+        self.transferSyntaxes = transferSyntaxes ?? interface.transferSyntaxes
         self.handlers = handlers
         mayCall = authorize
     }

@@ -14,9 +14,10 @@ enum CallRunner {
     ) async -> Outcome {
         do {
             try service.authorize(context)
-            var decoder = NDRDecoder(call.stub, representation: call.representation)
+            var decoder = NDRDecoder(
+                call.stub, representation: call.representation, syntax: call.transferSyntax)
             decoder.paddingAllowance = call.paddingAllowance
-            var encoder = NDREncoder()
+            var encoder = NDREncoder(syntax: call.transferSyntax)
             try await service.handle(opnum: call.opnum, decoder: &decoder, encoder: &encoder, context: context)
             return .reply(encoder.bytes)
         } catch let fault as RPCFault {

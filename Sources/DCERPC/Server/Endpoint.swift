@@ -119,6 +119,10 @@ struct ConnectionEnvironment: AssociationEnvironment {
 
     func interface(serving syntax: SyntaxIdentifier) -> SyntaxIdentifier? { endpoint.interface(serving: syntax) }
 
+    func transferSyntaxes(of interface: SyntaxIdentifier) -> [TransferSyntax] {
+        endpoint.service(for: interface)?.transferSyntaxes ?? []
+    }
+
     func supports(_ type: AuthenticationType) -> Bool { endpoint.providers[type] != nil }
 
     func joinGroup(_ id: UInt32) -> UInt32? { endpoint.groups.join(id, client: client) }

@@ -19,10 +19,13 @@ struct TestEnvironment: AssociationEnvironment {
     var groups = AssociationGroups()
     var client = "192.0.2.1"
     var longRequests = LongRequestPlaces(4)
+    var transferSyntaxes: [TransferSyntax] = [.ndr20]
 
     func interface(serving syntax: SyntaxIdentifier) -> SyntaxIdentifier? {
         interfaces.first { $0.uuid == syntax.uuid && $0.major == syntax.major && $0.minor >= syntax.minor }
     }
+
+    func transferSyntaxes(of interface: SyntaxIdentifier) -> [TransferSyntax] { transferSyntaxes }
 
     func supports(_ type: AuthenticationType) -> Bool { providers.contains(type) }
 
