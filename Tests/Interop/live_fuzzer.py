@@ -3,8 +3,8 @@
     python live_fuzzer.py ADDRESS PORT DOMAIN USER PASSWORD [SECONDS [SEED]]
 
 Each connection is a sequence of steps: binds, legs of NTLM, requests whose stubs are real ones that were altered, signed or
-sealed before or after the alteration, in fragments that fit or do not, cancels, orphans, PDUs of any kind, octets of none, and
-every way of ending a connection. Answers are read and looked at no further than that a sealed one is sealed rightly.
+sealed before or after the alteration, in fragments that fit or do not, cancels, orphans, PDUs of any kind, octets of none,
+and every way of ending a connection. Answers are read, but for those of the exchange not looked at.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def recorded(make) -> bytes:
 def endpoint_mapper_calls(clsid: bytes, interface: bytes) -> list[tuple]:
     """(interface, opnum, stub, object) of calls that a node answers well at its endpoint mapper's port."""
     tower = bytes.fromhex(
-        "0500 1300 0d 80bda8af8a7dc911bef408002b102989 0100 0200 0000 1300 0d 045d888aeb1cc9119fe808002b104860 0200 0200 0000"
-        "0100 0b 0200 0000 0100 07 0200 0087 0100 09 0400 00000000"
+        "0500 1300 0d 80bda8af8a7dc911bef408002b102989 0100 0200 0000"
+        "1300 0d 045d888aeb1cc9119fe808002b104860 0200 0200 0000 0100 0b 0200 0000 0100 07 0200 0087 0100 09 0400 00000000"
     )
     twr_t = struct.pack("<LL", len(tower), len(tower)) + tower + bytes(-len(tower) % 4)
     pings = struct.pack("<QHHHHLLQQ", 0, 1, 2, 0, 0, 0x20000, 2, 1, 2)

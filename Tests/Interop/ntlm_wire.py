@@ -1,4 +1,4 @@
-"""A connection that is authenticated by NTLM, leg by leg, and signs or seals what it is told to: right, wrong or altered.
+"""A connection that is authenticated by NTLM, leg by leg, and signs or seals what it is told to: right or wrong.
 
 impacket's client does all legs at once and sends nothing that is wrong; only its cryptography is used here.
 """
@@ -98,7 +98,8 @@ class AuthenticatedWire(Wire):
 
     def leg(self, security: SecurityContext, interface, kind=ALTER_CONTEXT, flags=FIRST | LAST, context=0):
         """Makes a security context: the server's answer to the first leg; the last one has none."""
-        answer = self.ask(bind([(context, interface, [NDR20])], kind=kind, auth=security.first, flags=flags, call=self.call))
+        offers = [(context, interface, [NDR20])]
+        answer = self.ask(bind(offers, kind=kind, auth=security.first, flags=flags, call=self.call))
         assert answer is not None and answer.kind in (BIND_ACK, BIND_ACK + 3), "the first leg was refused"
         self.send(pdu(AUTH3, bytes(4), call=self.call, auth=security.answer(token(answer.octets))))
         return answer
