@@ -13,12 +13,12 @@ struct Listeners {
     static func start(
         _ settings: Settings, dcom: DCOMServer, provider: NTLMProvider
     ) async throws(StartupError) -> Listeners {
-        let mapper = EndpointMapper()
+        let mapper = EndpointMapper(limits: settings.limits.mapper)
         var listeners = Listeners()
         var mapperPort = UInt16(settings.endpointMapperPort)
         var exporterPort = UInt16(settings.exporterPort)
         let resolverServices = [mapper as any RPCService] + dcom.resolverServices
-        let connections = settings.listen.count * 2 * settings.maximumConnections
+        let connections = settings.listen.count * 2 * settings.limits.server.maximumConnections
         let room = DescriptorLimit.raise(forConnections: connections)
         if room < connections {
             Logger(label: "clusprepd").warning(
@@ -32,9 +32,7 @@ struct Listeners {
                         RPCEndpoint(host: address, port: exporterPort, services: dcom.exporterServices),
                     ],
                     providers: [provider],
-                    limits: RPCServerLimits(
-                        maximumConnections: settings.maximumConnections,
-                        unauthenticatedTime: settings.authenticationTimeout),
+                    limits: settings.limits.server,
                     principalNames: [.ntlm: "\(settings.domain)\\\(settings.nodeName.uppercased())$"],
                     shutdownTime: settings.shutdownTimeout))
             let bound: [NetworkAddress]

@@ -95,7 +95,7 @@ struct Node: Service {
             classes: classes,
             configuration: .init(
                 hostNames: [settings.fqdn], timing: PingTiming(period: settings.pingPeriod),
-                limits: ExporterLimits(objects: settings.maximumObjects)))
+                limits: settings.limits.exporter))
         let provider = NTLMProvider(
             environment: settings.ntlmEnvironment, users: users,
             integrityCode: settings.requireIntegrityCode ? .required : .whenPromised,

@@ -131,13 +131,6 @@ extension Setting {
     static let logLevel = Setting(
         name: "logLevel", kind: .text("LEVEL"),
         help: "trace, debug, info, notice, warning, error or critical, to standard error. Default info.")
-    static let maximumConnections = Setting(
-        name: "maximumConnections", kind: .number(1...65536), help: "Connections served at a time. Default 1024.")
-    static let maximumObjects = Setting(
-        name: "maximumObjects", kind: .number(1...1_000_000), help: "Objects alive at a time. Default 4096.")
-    static let authenticationTimeout = Setting(
-        name: "authenticationTimeout", kind: .seconds(1...600),
-        help: "Seconds a connection may take to authenticate itself. Default 30.")
     static let requireIntegrityCode = Setting(
         name: "requireIntegrityCode", kind: .flag,
         help: "Refuse NTLM clients that promise no message integrity code, impacket among them.")
@@ -156,12 +149,14 @@ extension Setting {
         help: "Stop when standard input ends, so that the daemon does not outlive the program that started it.")
 
     /// Every setting, in the order in which the help shows them.
-    static let all: [Setting] = [
-        config, stateFolder, listen, endpointMapperPort, exporterPort, nodeName, fqdn, domain, disks, localDisks,
-        iscsiCredentials, shareUser, sharePort, shareAddresses, shareFolder, sambaConfiguration, pingPeriod,
-        defenseInterval, challengeTime, presentedVersion, functionalLevel, logFolder, logShare, logGroup, eventLogSize,
-        logLevel, maximumConnections, maximumObjects,
-        authenticationTimeout, requireIntegrityCode, shutdownTimeout, diskThreads, activationProbe, ready,
-        stopAtEndOfInput,
-    ]
+    static let all: [Setting] =
+        [
+            config, stateFolder, listen, endpointMapperPort, exporterPort, nodeName, fqdn, domain, disks, localDisks,
+            iscsiCredentials, shareUser, sharePort, shareAddresses, shareFolder, sambaConfiguration, pingPeriod,
+            defenseInterval, challengeTime, presentedVersion, functionalLevel, logFolder, logShare, logGroup,
+            eventLogSize,
+            logLevel,
+        ] + limits + [
+            requireIntegrityCode, shutdownTimeout, diskThreads, activationProbe, ready, stopAtEndOfInput,
+        ]
 }

@@ -38,9 +38,7 @@ struct Settings: Equatable, Sendable {
     /// In MiB.
     var eventLogSize = 64
     var logLevel = Logger.Level.info
-    var maximumConnections = 1024
-    var maximumObjects = 4096
-    var authenticationTimeout = Duration.seconds(30)
+    var limits = Limits()
     var requireIntegrityCode = false
     var shutdownTimeout = Duration.seconds(10)
     var diskThreads = 8
@@ -187,9 +185,7 @@ struct Settings: Equatable, Sendable {
             }
             logLevel = level
         }
-        maximumConnections = try reader.number(.maximumConnections) ?? maximumConnections
-        maximumObjects = try reader.number(.maximumObjects) ?? maximumObjects
-        authenticationTimeout = try reader.seconds(.authenticationTimeout) ?? authenticationTimeout
+        limits = try Limits(reader)
         requireIntegrityCode = try reader.flag(.requireIntegrityCode) ?? requireIntegrityCode
         shutdownTimeout = try reader.seconds(.shutdownTimeout) ?? shutdownTimeout
         diskThreads = try reader.number(.diskThreads) ?? diskThreads

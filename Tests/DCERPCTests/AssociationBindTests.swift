@@ -410,6 +410,25 @@ import Testing
         #expect(!association.isAuthenticated)
     }
 
+    @Test func limitsUnfinishedSecurityContexts() throws {
+        let limits = AssociationLimits(maximumUnfinishedContexts: 2)
+        var association = Association.bound(limits: limits)
+        for id: UInt32 in 1...2 {
+            #expect(
+                try association.see(Client.alter(token: Client.token(id: id))) == [.authenticate(id, [1, 2, 3, 4])])
+            _ = association.authenticated(id, result: .step(.continueNeeded(reply: [5])))
+        }
+        // One that is finished counts no more; one that goes on is none more.
+        _ = association.receive(Client.alter(token: Client.token(id: 1)))
+        _ = association.authenticated(1, result: .step(.complete(reply: nil, context: TestSecurityContext())))
+        #expect(try association.see(Client.alter(token: Client.token(id: 3))) == [.authenticate(3, [1, 2, 3, 4])])
+        _ = association.authenticated(3, result: .step(.continueNeeded(reply: [5])))
+        #expect(
+            try association.see(Client.alter(token: Client.token(id: 4))) == [
+                .fault(.protocolError, callID: 1, contextID: 0, notExecuted: true), .close,
+            ])
+    }
+
     // test_multiple_auth_limit
     @Test func limitsSecurityContexts() throws {
         var association = Association.bound(limits: AssociationLimits(maximumSecurityContexts: 2))

@@ -36,6 +36,18 @@ import Testing
         }
     }
 
+    /// What an acceptor keeps of a stranger is bounded.
+    @Test(arguments: [(2048, true), (2049, false)])
+    func longOffers(length: Int, isTaken: Bool) async throws {
+        let offer = try await tokens().negotiate
+        let token = offer + [UInt8](repeating: 0, count: length - offer.count)
+        if isTaken {
+            _ = try await Sample.acceptor().accept(token).reply()
+        } else {
+            await #expect(throws: SecurityError.self) { try await Sample.acceptor().accept(token) }
+        }
+    }
+
     /// Every attribute number there is, each once: what a client may send before anybody knows him takes as long as its length
     /// says. (By its square, these would take minutes.)
     @Test func aListOfEveryAttributeIsRead() throws {

@@ -185,6 +185,10 @@ extension Association {
                 fail(callID, .protocolError, didNotExecute: true, .limitExceeded("security contexts"))
                 return false
             }
+            guard securityContexts.unfinished < limits.maximumUnfinishedContexts else {
+                fail(callID, .protocolError, didNotExecute: true, .limitExceeded("unfinished security contexts"))
+                return false
+            }
             guard MessageSecurity.level(of: trailer.level) != nil else {
                 fail(callID, .accessDenied, didNotExecute: true, .authenticationFailed)
                 return false

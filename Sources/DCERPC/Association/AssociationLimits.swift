@@ -22,6 +22,9 @@ public struct AssociationLimits: Sendable, Hashable {
     /// The security contexts of one connection ([MS-RPCE] 3.3.1.5.4; Windows: 2,048, but Windows clients build no more than
     /// 1,000, and ours a handful).
     public var maximumSecurityContexts: Int
+    /// The security contexts of one connection whose exchange of tokens is under way. An acceptor keeps what it was sent until
+    /// the exchange is over, and clients, strangers among them, need not ever end one; ours have one at a time.
+    public var maximumUnfinishedContexts: Int
     /// The calls in flight on one connection; further ones are answered with ``RPCFault/serverTooBusy``.
     public var maximumCalls: Int
     /// The octets of the stubs of one connection's calls in flight. When the calls have as many or more, the connection is not
@@ -37,8 +40,8 @@ public struct AssociationLimits: Sendable, Hashable {
     public init(
         maximumFragment: Int = 5840, maximumBind: Int = 0xFFFF, maximumRequest: Int = 4 << 20,
         maximumAdministratorRequest: Int = 65 << 20, maximumUnauthenticatedRequest: Int = 64 << 10,
-        maximumPresentationContexts: Int = 1024, maximumSecurityContexts: Int = 256, maximumCalls: Int = 256,
-        maximumCallOctets: Int = 16 << 20
+        maximumPresentationContexts: Int = 1024, maximumSecurityContexts: Int = 256,
+        maximumUnfinishedContexts: Int = 16, maximumCalls: Int = 256, maximumCallOctets: Int = 16 << 20
     ) {
         self.maximumFragment = min(max(maximumFragment, Self.minimumFragment), 0xFFF8) & ~7
         self.maximumBind = maximumBind
@@ -47,6 +50,7 @@ public struct AssociationLimits: Sendable, Hashable {
         self.maximumUnauthenticatedRequest = min(maximumUnauthenticatedRequest, maximumRequest)
         self.maximumPresentationContexts = maximumPresentationContexts
         self.maximumSecurityContexts = maximumSecurityContexts
+        self.maximumUnfinishedContexts = maximumUnfinishedContexts
         self.maximumCalls = maximumCalls
         self.maximumCallOctets = maximumCallOctets
     }

@@ -27,6 +27,11 @@ struct SecurityContextTable: Sendable {
 
     var count: Int { entries.count }
 
+    /// Those whose exchange of tokens is under way.
+    var unfinished: Int {
+        entries.values.count { if case .negotiating = $0 { true } else { false } }
+    }
+
     var hasEstablished: Bool {
         entries.values.contains { if case .established = $0 { true } else { false } }
     }

@@ -21,33 +21,31 @@ enum CallRunner {
             try await service.handle(opnum: call.opnum, decoder: &decoder, encoder: &encoder, context: context)
             return .reply(encoder.bytes)
         } catch let fault as RPCFault {
-            log(logger, call, service, "fault", fault)
+            log(logger, .debug, call, service, context, "fault", fault)
             return .fault(fault)
         } catch let error as NDRError {
-            log(logger, call, service, "malformed stub", error)
+            log(logger, .debug, call, service, context, "malformed stub", error)
             return .fault(.badStubData)
         } catch is CancellationError {
             return .fault(.cancelled)
         } catch {
             // The cause is for our log, not for the peer.
-            logger.error(
-                "call failed",
-                metadata: [
-                    "rpc.interface": "\(service.interface.name)", "rpc.opnum": "\(call.opnum)",
-                    "rpc.cause": "\(String(reflecting: error))",
-                ])
+            log(logger, .error, call, service, context, "call failed", String(reflecting: error))
             return .fault(.unspecified)
         }
     }
 
     private static func log(
-        _ logger: Logger, _ call: IncomingCall, _ service: any RPCService, _ message: Logger.Message, _ error: any Error
+        _ logger: Logger, _ level: Logger.Level, _ call: IncomingCall, _ service: any RPCService,
+        _ context: CallContext,
+        _ message: Logger.Message, _ cause: Any
     ) {
-        logger.debug(
-            message,
+        guard logger.logLevel <= level else { return }
+        logger.log(
+            level: level, message,
             metadata: [
-                "rpc.interface": "\(service.interface.name)", "rpc.opnum": "\(call.opnum)",
-                "rpc.cause": "\(error)",
+                "rpc.association": "\(context.association)", "rpc.client": "\(context.remoteAddress)",
+                "rpc.interface": "\(service.interface.name)", "rpc.opnum": "\(call.opnum)", "rpc.cause": "\(cause)",
             ])
     }
 }

@@ -18,7 +18,7 @@ final class Endpoint: Sendable {
     let logger: Logger
 
     private let services: Mutex<[SyntaxIdentifier: any RPCService]>
-    private let connections = Mutex(Connections())
+    private let connections: Mutex<ConnectionTable<any Channel>>
     /// Connections are numbered across all endpoints and servers of the process.
     private static let nextAssociation = Atomic<UInt64>(1)
 
@@ -34,6 +34,10 @@ final class Endpoint: Sendable {
         providers = Dictionary(server.providers.map { ($0.authenticationType, $0) }) { first, _ in first }
         principalNames = server.principalNames
         self.logger = logger
+        connections = Mutex(
+            ConnectionTable(
+                maximumStrangers: limits.maximumUnauthenticatedConnections,
+                maximumOfPeer: limits.maximumConnectionsPerAddress))
         services = Mutex(Dictionary(configuration.services.map { ($0.interface.syntax, $0) }) { _, last in last })
         let management = ManagementService(endpoint: self)
         services.withLock { $0[management.interface.syntax] = management }
@@ -62,44 +66,36 @@ final class Endpoint: Sendable {
 
     // MARK: Connections
 
-    private struct Connections {
-        var channels: [UInt64: any Channel] = [:]
-        /// Those whose clients have not authenticated themselves, the oldest first.
-        var strangers: [UInt64] = []
-    }
-
-    /// Adds a connection, of a stranger as yet; where there are too many of those, the oldest one has to go.
-    func add(_ channel: any Channel) -> UInt64 {
+    /// Adds a connection, of a stranger as yet, and gives it a number; nil if its address has too many, so that it has to be
+    /// closed. Where there are too many strangers, the oldest one has to go.
+    func add(_ channel: any Channel) -> UInt64? {
         let number = Self.nextAssociation.wrappingAdd(1, ordering: .relaxed).oldValue
-        let oldest = connections.withLock { connections -> (any Channel)? in
-            connections.channels[number] = channel
-            connections.strangers.append(number)
-            guard connections.strangers.count > limits.maximumUnauthenticatedConnections else { return nil }
-            return connections.channels[connections.strangers.removeFirst()]
-        }
-        if let oldest {
+        let peer = PeerNetwork(channel.remoteAddress)
+        switch connections.withLock({ $0.add(number, channel, of: peer) }) {
+        case .refused:
+            return nil
+        case .admitted(let oldest?):
             // Not louder: whoever can cause it can cause it all day.
             logger.debug("too many clients that are not authenticated: closing the oldest connection")
             // At once: what lingers to hear its end would still be counted.
             oldest.close(promise: nil)
+        case .admitted(nil):
+            break
         }
         return number
     }
 
     func remove(_ number: UInt64) {
-        connections.withLock { connections in
-            connections.channels[number] = nil
-            connections.strangers.removeAll { $0 == number }
-        }
+        _ = connections.withLock { $0.remove(number) }
     }
 
     /// Takes note that a connection's client has proved who he is.
     func authenticated(_ number: UInt64) {
-        connections.withLock { connections in connections.strangers.removeAll { $0 == number } }
+        connections.withLock { $0.authenticated(number) }
     }
 
     var channels: [any Channel] {
-        connections.withLock { Array($0.channels.values) }
+        connections.withLock(\.connections)
     }
 
     /// Takes a connection out of its association group; if it was the last, the services run down what they keep for it.

@@ -148,6 +148,11 @@ public final class RPCServer: Sendable {
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             // A client that lost its power never says so; after two hours, Linux' default, the kernel asks.
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            // A connection keeps its buffer while it is idle; requests that fill it make it grow.
+            .childChannelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 1024, maximum: 65536)
+            )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let executor =

@@ -23,6 +23,10 @@ public struct RPCServerLimits: Sendable, Hashable {
     public var association: AssociationLimits
     /// The connections of one endpoint. At the limit no more are accepted: the next ones wait in the kernel's backlog.
     public var maximumConnections: Int
+    /// The connections of one endpoint that may come from one IPv4 address, or from one IPv6 network of 64 bits. One more, and the
+    /// oldest of them whose client has not authenticated himself is closed; where all have, the new one is. Half of
+    /// ``maximumConnections`` unless told: no address keeps all others out.
+    public var maximumConnectionsPerAddress: Int
     /// How many of an endpoint's connections may be of clients who have not authenticated themselves, however busy they are.
     /// One more, and the oldest of them is closed when its calls are answered: so strangers never keep out those who would
     /// prove who they are. Three quarters of ``maximumConnections`` unless told.
@@ -42,12 +46,14 @@ public struct RPCServerLimits: Sendable, Hashable {
     /// Makes limits; what is not named has its default.
     public init(
         association: AssociationLimits = AssociationLimits(), maximumConnections: Int = 1024,
-        maximumUnauthenticatedConnections: Int? = nil, maximumCallOctets: Int = 256 << 20,
-        maximumLongRequests: Int = 4, longRequestSilence: Duration = .seconds(30),
+        maximumConnectionsPerAddress: Int? = nil, maximumUnauthenticatedConnections: Int? = nil,
+        maximumCallOctets: Int = 256 << 20, maximumLongRequests: Int = 4, longRequestSilence: Duration = .seconds(30),
         unauthenticatedTime: Duration = .seconds(60)
     ) {
         self.association = association
         self.maximumConnections = max(1, maximumConnections)
+        self.maximumConnectionsPerAddress = max(
+            1, maximumConnectionsPerAddress ?? (self.maximumConnections - self.maximumConnections / 2))
         self.maximumUnauthenticatedConnections = max(
             1, maximumUnauthenticatedConnections ?? (self.maximumConnections - self.maximumConnections / 4))
         self.maximumCallOctets = maximumCallOctets

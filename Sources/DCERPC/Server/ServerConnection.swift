@@ -29,7 +29,6 @@ final class ServerConnection: ChannelDuplexHandler {
     private var running: [UInt64: Task<Void, Never>] = [:]
     private var serials: [UInt32: UInt64] = [:]
     private var reported = AssociationStatistics()
-    private var logger: Logger
 
     private var isReading = false
     private var isReadHeld = false
@@ -41,7 +40,6 @@ final class ServerConnection: ChannelDuplexHandler {
     init(endpoint: Endpoint, executor: EventLoopTaskExecutor, channel: any Channel) {
         self.endpoint = endpoint
         self.executor = executor
-        logger = endpoint.logger
         association = Association(
             secondaryAddress: (channel.localAddress?.port).map(String.init) ?? "",
             environment: ConnectionEnvironment(endpoint: endpoint, client: channel.remoteAddress?.ipAddress ?? ""),
@@ -52,13 +50,15 @@ final class ServerConnection: ChannelDuplexHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         let channel = context.channel
-        let number = endpoint.add(channel)
+        guard let number = endpoint.add(channel) else {
+            endpoint.logger.debug("refused: too many connections of one address")
+            isClosing = true
+            return context.close(promise: nil)
+        }
         active = Active(
             context: context, number: number, localAddress: NetworkAddress(channel.localAddress),
             remoteAddress: NetworkAddress(channel.remoteAddress))
-        logger[metadataKey: "rpc.association"] = "\(number)"
-        logger[metadataKey: "rpc.client"] = "\(channel.remoteAddress?.description ?? "?")"
-        logger.debug("connected")
+        log(.debug, "connected")
         watchUnauthenticated(context)
         context.fireChannelActive()
     }
@@ -72,17 +72,17 @@ final class ServerConnection: ChannelDuplexHandler {
         serials = [:]
         acceptors = [:]
         if let active {
+            log(.debug, "disconnected")
             endpoint.remove(active.number)
             endpoint.budget.forget(active.number)
         }
         active = nil
         endpoint.leaveGroup(group)
-        logger.debug("disconnected")
         context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        logger.debug("connection failed", metadata: ["rpc.cause": "\(error)"])
+        log(.debug, "connection failed", cause: error)
         context.close(promise: nil)
     }
 
@@ -105,7 +105,7 @@ final class ServerConnection: ChannelDuplexHandler {
                 if association.hasCalls { lastActivity = .now() }
                 return watchUnauthenticated(active.context)
             }
-            logger.debug("closed: not authenticated in time")
+            log(.debug, "closed: not authenticated in time")
             active.context.close(promise: nil)
         }
     }
@@ -122,9 +122,22 @@ final class ServerConnection: ChannelDuplexHandler {
             // What we do not read is no silence of the client's.
             if isReadHeld || association.isPaused { lastActivity = .now() }
             guard lastActivity + allowed <= .now() else { return watchLongRequest(active.context) }
-            logger.notice("closed: the rest of a long request did not come")
+            log(.notice, "closed: the rest of a long request did not come")
             active.context.close(promise: nil)
         }
+    }
+
+    /// Tells the log. A logger with this connection's metadata would take a kilobyte of each connection, for lines that are
+    /// hardly ever written.
+    private func log(_ level: Logger.Level, _ message: Logger.Message, cause: @autoclosure () -> Any? = nil) {
+        guard endpoint.logger.logLevel <= level else { return }
+        var metadata: Logger.Metadata = [:]
+        if let active {
+            metadata["rpc.association"] = "\(active.number)"
+            metadata["rpc.client"] = "\(active.remoteAddress)"
+        }
+        if let cause = cause() { metadata["rpc.cause"] = "\(cause)" }
+        endpoint.logger.log(level: level, message, metadata: metadata)
     }
 
     // MARK: Octets
@@ -213,7 +226,7 @@ final class ServerConnection: ChannelDuplexHandler {
                 serials[callID] = nil
                 running[serial]?.cancel()
             case .close(let reason):
-                logger.debug("closed", metadata: ["rpc.reason": "\(reason)"])
+                log(.debug, "closed", cause: reason)
                 return closeAfterOutput(active)
             }
         }
@@ -255,8 +268,8 @@ final class ServerConnection: ChannelDuplexHandler {
         // The task is this connection's: it is cancelled when the connection closes, and one by one on the client's wish,
         // which a child task of a group could not be.
         serials[call.callID] = serial
-        running[serial] = Task(executorPreference: executor) { [logger] in
-            let outcome = await CallRunner.run(call, by: service, context: context, logger: logger)
+        running[serial] = Task(executorPreference: executor) { [endpoint] in
+            let outcome = await CallRunner.run(call, by: service, context: context, logger: endpoint.logger)
             // Whatever has become of the connection; and before the client hears, who may have the next one ready.
             call.place?.release()
             budget.giveBack(octets)
@@ -288,20 +301,23 @@ final class ServerConnection: ChannelDuplexHandler {
         acceptors[contextID] = acceptor
         let connection = NIOLoopBound(self, eventLoop: active.context.eventLoop)
         let eventLoop = active.context.eventLoop
-        Task(executorPreference: executor) { [logger] in
-            let result: TokenResult
+        Task(executorPreference: executor) {
             do throws(SecurityError) {
-                result = .step(try await acceptor.accept(token))
+                let step = try await acceptor.accept(token)
+                eventLoop.runSoon { connection.value.authenticated(contextID, .step(step)) }
             } catch {
-                logger.info("authentication refused", metadata: ["rpc.cause": "\(error)"])
-                result = .refused
+                eventLoop.runSoon { connection.value.refused(contextID, error) }
             }
-            eventLoop.runSoon { connection.value.authenticated(contextID, result) }
         }
     }
 
     private func makeAcceptor(_ type: AuthenticationType, _ active: Active) -> (any SecurityAcceptor)? {
         endpoint.providers[type]?.makeAcceptor(for: SecurityPeer(address: active.remoteAddress.ip))
+    }
+
+    private func refused(_ contextID: UInt32, _ error: SecurityError) {
+        log(.info, "authentication refused", cause: error)
+        authenticated(contextID, .refused)
     }
 
     private func authenticated(_ contextID: UInt32, _ result: TokenResult) {

@@ -2,12 +2,19 @@
 struct NTLMNegotiate: Sendable, Equatable {
     var flags: NTLMFlags
 
+    /// The longest that is read. The message has two names, which no client fills with more than 255 octets each; an acceptor
+    /// keeps it until the exchange is over, and a stranger decides when that is.
+    static let maximumLength = 2048
+
     init(flags: NTLMFlags) {
         self.flags = flags
     }
 
     /// Reads the offer. Of the message only the flags matter: the names in it are hints, but they have to be in bounds.
     init(_ token: [UInt8]) throws(SecurityError) {
+        guard token.count <= Self.maximumLength else {
+            throw .malformedToken("NEGOTIATE_MESSAGE: \(token.count) octets, more than \(Self.maximumLength)")
+        }
         // Old clients stop after the flags.
         let reader = try NTLMReader(token, type: 1, message: "NEGOTIATE_MESSAGE", minimumLength: 16)
         flags = NTLMFlags(rawValue: try reader.integer(at: 12))
