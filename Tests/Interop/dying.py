@@ -15,10 +15,11 @@ import socket
 import time
 
 import csvp
-from crowd import Sealed, allow_descriptors, source, trailer
+from crowd import Sealed, allow_descriptors, source
 from csvp import CLSID_ClusterStorage2, IID_IClusterStorage2, S_OK
 from dcom import Credentials, activate, exporter
 from impacket import ntlm
+from ntlm_wire import trailer
 from pdus import EPMAPPER, MANAGEMENT, NDR20, Wire, bind, pdu, request
 
 EPT_LOOKUP = 2
@@ -43,7 +44,7 @@ class Client:
                     break
 
     def wire(self) -> Wire:
-        wire = Wire(*self.world.target)
+        wire = Wire(self.world.node["address"], self.world.node["endpointMapperPort"])
         self.opened.append(wire.socket)
         return wire
 
@@ -80,13 +81,11 @@ class Client:
         yield
 
     def caller(self):
-        sealed = Sealed(
-            self.world.target, self.world.credentials.user, self.world.credentials.domain, self.world.nt_hash,
-            source(self.number))
+        sealed = Sealed(self.world.node, self.world.credentials, source(self.number))
         self.opened.append(sealed.socket)
         yield
         for _ in range(4):
-            sealed.ask()
+            sealed.listens()
             yield
         # Its answers find nobody.
         for _ in range(3):
@@ -132,9 +131,7 @@ class World:
 
     def __init__(self, node: dict, disks: list[dict], credentials: Credentials, seed: int):
         self.node, self.credentials = node, credentials
-        self.target = node["address"], node["endpointMapperPort"]
         self.disks = [csvp.DiskID.of(disk) for disk in disks]
-        self.nt_hash = ntlm.compute_nthash(credentials.password)
         self.random = random.Random(seed)
 
 

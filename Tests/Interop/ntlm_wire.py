@@ -90,8 +90,10 @@ class SecurityContext:
 class AuthenticatedWire(Wire):
     """Bound to one interface as presentation context 0, with one security context."""
 
-    def __init__(self, address: str, port: int, credentials, interface, level: int = PRIVACY, flags=FIRST | LAST):
-        super().__init__(address, port)
+    def __init__(
+        self, address: str, port: int, credentials, interface, level: int = PRIVACY, flags=FIRST | LAST, origin=None
+    ):  # fmt: skip
+        super().__init__(address, port, origin)
         self.security = SecurityContext(credentials, level)
         self.call = 1
         self.ack = self.leg(self.security, interface, BIND, flags)

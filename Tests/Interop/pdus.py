@@ -96,10 +96,12 @@ class Answer:
 
 
 class Wire:
-    """A TCP connection that sends octets and receives whole PDUs."""
+    """A TCP connection, from this address of ours or any, that sends octets and receives whole PDUs."""
 
-    def __init__(self, address: str, port: int):
-        self.socket = socket.create_connection((address, port), TIMEOUT)
+    def __init__(self, address: str, port: int, origin: str | None = None):
+        self.socket = socket.create_connection((address, port), TIMEOUT, (origin, 0) if origin else None)
+        # An auth3 has no answer; what is sent behind it would wait for the kernel to acknowledge it.
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, *pdus: bytes):
         self.socket.sendall(b"".join(pdus))

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from conftest import Clients
-from crowd import descriptors, memory
+from crowd import at_rest, descriptors, memory
 from csvp import S_OK, DiskID
 from dcom import Credentials, HResultError, exporter
 from dying import run
@@ -32,7 +32,7 @@ def test_nothing_is_left_of_a_thousand_clients(daemons, record_property):
     ).start()
     lab, node = nodes.lab, nodes.nodes[0]
     credentials = Credentials(lab.domain, lab.user, lab.password)
-    opened = descriptors(node["pid"])
+    opened = at_rest(node["pid"])
 
     def settle():
         """Until the connections are closed and the objects' time is over."""

@@ -7,8 +7,8 @@ within 200 MB.
 import os
 
 import pytest
-from crowd import Sealed, allow_descriptors, descriptors, memory, source
-from impacket import ntlm
+from crowd import Sealed, allow_descriptors, at_rest, descriptors, memory, source
+from dcom import Credentials
 from lab import wait_until
 
 COUNT = int(os.environ.get("CLUSPREP_IDLE_ASSOCIATIONS", "1000"))
@@ -23,19 +23,17 @@ def test_idle_associations_cost_little(daemons, record_property):
         pytest.skip(f"the limit of open files leaves no room for {COUNT} connections: ulimit -Hn {COUNT + 256}")
     nodes = daemons(nodes=1, disks=1, maximum_connections=str(COUNT + 100)).start()
     lab, node = nodes.lab, nodes.nodes[0]
-    target = node["address"], node["endpointMapperPort"]
-    nt_hash = ntlm.compute_nthash(lab.password)
+    credentials = Credentials(lab.domain, lab.user, lab.password)
 
     def connect(number):
-        made = Sealed(target, lab.user, lab.domain, nt_hash, source(number // 50))
-        made.ask()
+        made = Sealed(node, credentials, source(number // 50))
+        made.listens()
         return made
 
-    opened = descriptors(node["pid"])
     # What the first ones make it load and allocate is no cost of theirs.
     for client in [connect(number) for number in range(50)]:
         client.close()
-    wait_until(lambda: descriptors(node["pid"]) <= opened + 4, 30, "the first clients to be gone")
+    opened = at_rest(node["pid"])
     before = memory(node["pid"])
     crowd = []
     try:
@@ -46,15 +44,15 @@ def test_idle_associations_cost_little(daemons, record_property):
         line = f"{COUNT} associations: {before['Rss']:,} -> {after['Rss']:,} octets, {each:,.0f} each"
         record_property("memory", line)
         print(line)
-        assert descriptors(node["pid"]) >= COUNT
+        assert descriptors(node["pid"]) >= opened + COUNT
         assert each <= EACH, line
         if COUNT >= 10_000:
             assert after["Rss"] <= BUDGET, line
         # The key streams of each are where they were.
         for client in crowd:
-            client.ask()
+            client.listens()
     finally:
         for client in crowd:
             client.close()
-    wait_until(lambda: descriptors(node["pid"]) <= opened + 4, 30, "the connections to be closed")
+    wait_until(lambda: descriptors(node["pid"]) <= opened + 2, 30, "the connections to be closed")
     assert nodes.stop() == {0: 0}

@@ -5,11 +5,12 @@ import contextlib
 
 import pytest
 from conftest import Clients
-from crowd import Sealed, trailer
+from crowd import Sealed
 from dcom import Credentials, HResultError, exporter
 from impacket import ntlm
 from impacket.dcerpc.v5.rpcrt import DCERPCException
 from lab import Daemons
+from ntlm_wire import trailer
 from pdus import (
     ALTER_CONTEXT,
     ALTER_CONTEXT_RESP,
@@ -63,23 +64,27 @@ def target(nodes):
 
 
 @pytest.fixture
-def connect(nodes, target):
+def credentials(nodes):
+    return Credentials(nodes.lab.domain, nodes.lab.user, nodes.lab.password)
+
+
+@pytest.fixture
+def connect(nodes, credentials):
     """A maker of sealed associations from an address, all of which end with the test."""
     with contextlib.ExitStack() as stack:
 
         def make(origin: str) -> Sealed:
-            nt_hash = ntlm.compute_nthash(nodes.lab.password)
-            made = Sealed(target, nodes.lab.user, nodes.lab.domain, nt_hash, origin)
+            made = Sealed(nodes.nodes[0], credentials, origin)
             stack.callback(made.close)
-            made.ask()
+            made.listens()
             return made
 
         yield make
 
 
 @pytest.fixture
-def clients(nodes):
-    made = Clients(nodes.lab, Credentials(nodes.lab.domain, nodes.lab.user, nodes.lab.password))
+def clients(nodes, credentials):
+    made = Clients(nodes.lab, credentials)
     yield made
     made.close()
 
@@ -91,7 +96,7 @@ def test_connections_of_an_address(connect):
         connect("127.2.0.1")
     connect("127.2.0.2")
     for client in known:
-        client.ask()
+        client.listens()
     known[0].close()
     for _ in range(100):  # the node has yet to see that
         with contextlib.suppress(ConnectionError, OSError):
@@ -115,7 +120,7 @@ def test_strangers(connect, target):
         assert strangers[0].receive() is None
         for stranger in [*strangers[1:], fifth]:
             assert stranger.ask(request(IS_LISTENING, call=2)).kind == RESPONSE
-    known.ask()
+    known.listens()
 
 
 def test_time_to_authenticate(target, connect):
@@ -125,7 +130,7 @@ def test_time_to_authenticate(target, connect):
         assert bound.ask(bind([(0, MANAGEMENT, [NDR20])])).kind == BIND_ACK
         assert silent.receive() is None
         assert bound.receive() is None
-    known.ask()
+    known.listens()
 
 
 def test_presentation_contexts(target):
@@ -146,7 +151,7 @@ def test_unfinished_security_contexts(target):
         assert wire.ask(bind([(0, MANAGEMENT, [NDR20])])).kind == BIND_ACK
 
         def begin(number):
-            token = trailer()[:4] + number.to_bytes(4, "little") + negotiate
+            token = trailer(context=number) + negotiate
             return wire.ask(bind([(0, MANAGEMENT, [NDR20])], kind=ALTER_CONTEXT, call=number, auth=token))
 
         for number in (1, 2):

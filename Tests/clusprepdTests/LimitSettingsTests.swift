@@ -21,41 +21,56 @@ struct LimitSettingsTests {
         #expect(limits.mapper == EndpointMapper.Limits())
     }
 
+    /// A setting, a value that is not its default, and where it ends up.
+    struct Change: Sendable, CustomTestStringConvertible {
+        let flag: String
+        let value: Int
+        let read: @Sendable (Settings.Limits) -> Int
+
+        init(_ flag: String, _ value: Int, read: @escaping @Sendable (Settings.Limits) -> Int) {
+            self.flag = flag
+            self.value = value
+            self.read = read
+        }
+
+        var testDescription: String { flag }
+    }
+
+    static let changes: [Change] = [
+        Change("--maximum-connections", 7) { $0.server.maximumConnections },
+        Change("--maximum-connections-per-address", 7) { $0.server.maximumConnectionsPerAddress },
+        Change("--maximum-unauthenticated-connections", 7) { $0.server.maximumUnauthenticatedConnections },
+        Change("--authentication-timeout", 7) { Int($0.server.unauthenticatedTime / .seconds(1)) },
+        Change("--maximum-presentation-contexts", 7) { $0.server.association.maximumPresentationContexts },
+        Change("--maximum-security-contexts", 7) { $0.server.association.maximumSecurityContexts },
+        Change("--maximum-unfinished-contexts", 7) { $0.server.association.maximumUnfinishedContexts },
+        Change("--maximum-fragment", 4096) { $0.server.association.maximumFragment },
+        Change("--maximum-request", 128) { $0.server.association.maximumRequest >> 10 },
+        Change("--maximum-unauthenticated-request", 7) { $0.server.association.maximumUnauthenticatedRequest >> 10 },
+        Change("--maximum-administrator-request", 8192) { $0.server.association.maximumAdministratorRequest >> 10 },
+        Change("--maximum-long-requests", 7) { $0.server.maximumLongRequests },
+        Change("--long-request-timeout", 7) { Int($0.server.longRequestSilence / .seconds(1)) },
+        Change("--maximum-calls", 7) { $0.server.association.maximumCalls },
+        Change("--connection-call-memory", 7) { $0.server.association.maximumCallOctets >> 20 },
+        Change("--call-memory", 7) { $0.server.maximumCallOctets >> 20 },
+        Change("--maximum-objects", 7) { $0.exporter.objects },
+        Change("--maximum-interfaces-per-request", 7) { $0.exporter.interfacesPerRequest },
+        Change("--maximum-ping-sets", 7) { $0.exporter.pingSets },
+        Change("--maximum-objects-per-ping-set", 7) { $0.exporter.objectsPerSet },
+        Change("--maximum-mapper-handles", 7) { $0.mapper.inquiries },
+        Change("--maximum-mapper-handles-per-client", 7) { $0.mapper.inquiriesOfGroup },
+    ]
+
     /// Each setting changes one number, and the right one.
-    @Test(
-        arguments: [
-            ("--maximum-connections", 7, { $0.server.maximumConnections }),
-            ("--maximum-connections-per-address", 7, { $0.server.maximumConnectionsPerAddress }),
-            ("--maximum-unauthenticated-connections", 7, { $0.server.maximumUnauthenticatedConnections }),
-            ("--authentication-timeout", 7, { Int($0.server.unauthenticatedTime / .seconds(1)) }),
-            ("--maximum-presentation-contexts", 7, { $0.server.association.maximumPresentationContexts }),
-            ("--maximum-security-contexts", 7, { $0.server.association.maximumSecurityContexts }),
-            ("--maximum-unfinished-contexts", 7, { $0.server.association.maximumUnfinishedContexts }),
-            ("--maximum-fragment", 4096, { $0.server.association.maximumFragment }),
-            ("--maximum-request", 128, { $0.server.association.maximumRequest >> 10 }),
-            ("--maximum-unauthenticated-request", 7, { $0.server.association.maximumUnauthenticatedRequest >> 10 }),
-            ("--maximum-administrator-request", 8192, { $0.server.association.maximumAdministratorRequest >> 10 }),
-            ("--maximum-long-requests", 7, { $0.server.maximumLongRequests }),
-            ("--long-request-timeout", 7, { Int($0.server.longRequestSilence / .seconds(1)) }),
-            ("--maximum-calls", 7, { $0.server.association.maximumCalls }),
-            ("--connection-call-memory", 7, { $0.server.association.maximumCallOctets >> 20 }),
-            ("--call-memory", 7, { $0.server.maximumCallOctets >> 20 }),
-            ("--maximum-objects", 7, { $0.exporter.objects }),
-            ("--maximum-interfaces-per-request", 7, { $0.exporter.interfacesPerRequest }),
-            ("--maximum-ping-sets", 7, { $0.exporter.pingSets }),
-            ("--maximum-objects-per-ping-set", 7, { $0.exporter.objectsPerSet }),
-            ("--maximum-mapper-handles", 7, { $0.mapper.inquiries }),
-            ("--maximum-mapper-handles-per-client", 7, { $0.mapper.inquiriesOfGroup }),
-        ] as [(String, Int, @Sendable (Settings.Limits) -> Int)])
-    func isSet(flag: String, value: Int, read: @Sendable (Settings.Limits) -> Int) async throws {
-        let limits = try await SettingsTests.load([flag, "\(value)"]).limits
-        #expect(read(limits) == value)
-        #expect(read(Settings.Limits()) != value)
-        #expect(Setting.limits.contains { $0.flag == flag })
+    @Test(arguments: changes)
+    func isSet(_ change: Change) async throws {
+        let limits = try await SettingsTests.load([change.flag, "\(change.value)"]).limits
+        #expect(change.read(limits) == change.value)
+        #expect(change.read(Settings.Limits()) != change.value)
     }
 
     @Test func allAreTested() {
-        #expect(Setting.limits.count == 22)
+        #expect(Setting.limits.map(\.flag).sorted() == Self.changes.map(\.flag).sorted())
         #expect(Set(Setting.all.map(\.name)).isSuperset(of: Setting.limits.map(\.name)))
     }
 
