@@ -25,7 +25,7 @@ extension Setting {
         help: "Security contexts of a connection. Default 256.")
     static let maximumUnfinishedContexts = Setting(
         name: "maximumUnfinishedContexts", kind: .number(1...65536),
-        help: "Those of them whose exchange of tokens is under way. Default 16.")
+        help: "Those of them whose exchange of tokens is under way. Default 8.")
     static let maximumFragment = Setting(
         name: "maximumFragment", kind: .number(2048...65528),
         help: "Octets of a request's fragment, and of a response's; rounded down to a multiple of eight. Default 5840.")

@@ -41,7 +41,7 @@ public struct AssociationLimits: Sendable, Hashable {
         maximumFragment: Int = 5840, maximumBind: Int = 0xFFFF, maximumRequest: Int = 4 << 20,
         maximumAdministratorRequest: Int = 65 << 20, maximumUnauthenticatedRequest: Int = 64 << 10,
         maximumPresentationContexts: Int = 1024, maximumSecurityContexts: Int = 256,
-        maximumUnfinishedContexts: Int = 16, maximumCalls: Int = 256, maximumCallOctets: Int = 16 << 20
+        maximumUnfinishedContexts: Int = 8, maximumCalls: Int = 256, maximumCallOctets: Int = 16 << 20
     ) {
         self.maximumFragment = min(max(maximumFragment, Self.minimumFragment), 0xFFF8) & ~7
         self.maximumBind = maximumBind
