@@ -37,6 +37,12 @@ public enum DCOMIdentifier {
     public static let serverLocationInfo: GUID = "000001a4-0000-0000-c000-000000000046"
     /// CLSID_SecurityInfo: a ``SecurityInfoData`` follows.
     public static let securityInfo: GUID = "000001a6-0000-0000-c000-000000000046"
+    /// CLSID_ERROR_EXTENSION: an ORPC extension with an ``ErrorInformation``.
+    public static let errorExtension: GUID = "0000031c-0000-0000-c000-000000000046"
+    /// CLSID_ErrorObject, the unmarshaler of error information.
+    public static let errorObject: GUID = "0000031b-0000-0000-c000-000000000046"
+    /// IID_IErrorInfo (Windows' oaidl.h), for which error information is marshaled (note 15 of [MS-DCOM] 2.2.21.1).
+    public static let errorInfo: GUID = "1cf2b120-547d-101b-8e65-08002b2bd119"
     /// CLSID_ScmReplyInfo: a ``ScmReplyInfoData`` follows.
     public static let scmReplyInfo: GUID = "000001b6-0000-0000-c000-000000000046"
     /// CLSID_PropsOutInfo: a ``PropsOutInfo`` follows.

@@ -109,6 +109,72 @@ struct ResolverTests {
                 == 1912)
     }
 
+    @Test("after a restart the OXID, the set, the remote unknown and the IPIDs of before are unknown")
+    func stale() async throws {
+        let (before, after) = (TestServer(), TestServer())
+        let reference = try before.reference(try await before.activate())
+        let set = try await before.objectExporter().complexPing(.init(cAddToSet: 1, AddToSet: [reference.oid])).pSetId
+        let resolver = try after.objectExporter()
+        #expect(try await resolver.resolveOxid(.init(pOxid: reference.oxid)).returnValue == 1910)
+        #expect(try await resolver.resolveOxid2(.init(pOxid: reference.oxid)).returnValue == 1910)
+        #expect(try await resolver.simplePing(.init(pSetId: set)).returnValue == 1912)
+        #expect(try await resolver.complexPing(.init(pSetId: set, SequenceNum: 1)).returnValue == 1912)
+        await #expect(throws: RPCFault(status: 0x8001_0108)) {
+            try await doubled(1, by: after.proxy(TestObject.a, ipid: reference.ipid))
+        }
+        let unknown = IRemUnknownClient(
+            try after.proxy(DCOMIdentifier.remoteUnknown, ipid: before.server.exporter.remoteUnknown))
+        await #expect(throws: RPCFault(status: 0x8001_0108)) { try await unknown.remRelease(.init()) }
+    }
+
+    @Test("a set's changes are taken in their order; what was overtaken is answered with success and does nothing")
+    func overtaken() async throws {
+        let test = TestServer()
+        let first = try test.reference(try await test.activate()).oid
+        let second = try test.reference(try await test.activate()).oid
+        let client = try test.objectExporter()
+        let set = try await client.complexPing(.init(SequenceNum: 65_535, cAddToSet: 1, AddToSet: [first])).pSetId
+        let steps: [(sequence: UInt16, add: [UInt64], remove: [UInt64], result: UInt32)] = [
+            // Overtaken, so that not even the unknown object is noticed; repeated; then around the end of the numbers, and half
+            // their range away.
+            (65_534, [77], [first], 0), (65_535, [77], [], 1911), (0, [second], [], 0),
+            (65_535, [], [first, second], 0), (32_769, [77], [], 0), (32_768, [77], [], 1911),
+            (32_773, [], [second, 78], 0), (32_768, [second], [], 0),
+        ]
+        for step in steps {
+            let response = try await client.complexPing(
+                .init(
+                    pSetId: set, SequenceNum: step.sequence, cAddToSet: UInt16(step.add.count),
+                    cDelFromSet: UInt16(step.remove.count), AddToSet: step.add, DelFromSet: step.remove))
+            #expect(response.returnValue == step.result && response.pSetId == set)
+        }
+        // The set holds the first object only: the second one left it, and was overtaken when it came back.
+        for _ in 0..<4 {
+            test.time.advance(by: .seconds(120))
+            #expect(try await client.simplePing(.init(pSetId: set)).returnValue == 0)
+            await test.server.exporter.collect()
+        }
+        #expect(test.log.releasedCount == 1 && test.server.exporter.objectCount == 1)
+    }
+
+    @Test("a client that vanishes leaves nothing: its objects undo what they did, and its set is gone")
+    func vanished() async throws {
+        let test = TestServer()
+        for _ in 0..<3 { _ = try await test.activate() }
+        let pinged = try test.reference(try await test.activate()).oid
+        let client = try test.objectExporter()
+        let set = try await client.complexPing(.init(cAddToSet: 1, AddToSet: [pinged])).pSetId
+        test.time.advance(by: .seconds(240))
+        #expect(try await client.simplePing(.init(pSetId: set)).returnValue == 0)
+        test.time.advance(by: .seconds(120))
+        await test.server.exporter.collect()
+        #expect(test.log.releasedCount == 3)
+        test.time.advance(by: .seconds(240))
+        await test.server.exporter.collect()
+        #expect(test.log.releasedCount == 4 && test.server.exporter.objectCount == 0)
+        #expect(test.server.exporter.interfaceCount == 0)
+    }
+
     @Test("the end of the server releases all objects once")
     func shutdown() async throws {
         let test = TestServer()

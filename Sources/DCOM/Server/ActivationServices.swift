@@ -49,13 +49,23 @@ struct ActivationService: IActivationServer {
             return response
         }
         do throws(HRESULT) {
-            return try await activator.activate(ActivationRequest(request), context: context).remoteActivation
+            return try await activator.activate(activation(request), context: context).remoteActivation
         } catch {
             // The results of the interfaces stay zero then (3.1.2.5.2.3.1, pResults).
             var response = IActivation.RemoteActivation.Response(returnValue: 0, for: request)
             response.phr = error
             response.pServerVersion = .current
             return response
+        }
+    }
+
+    private func activation(
+        _ request: IActivation.RemoteActivation.Request
+    ) throws(HRESULT) -> ActivationRequest {
+        do {
+            return try ActivationRequest(request)
+        } catch {
+            throw error.hresult
         }
     }
 }

@@ -14,6 +14,10 @@ public final class DCOMServer: Sendable {
     public struct Configuration: Sendable {
         /// Names of this host, which are offered to clients besides the address by which they reached us.
         public var hostNames: [String]
+        /// Further addresses by which this host can be reached at the same ports: authenticated clients are told of them, those
+        /// that fit the protocol by which they came first. Addresses of one link are told to nobody, those of the loopback
+        /// interface to its own clients only.
+        public var addresses: [String]
         /// The security providers that the endpoints take, in the order of preference.
         public var securityProviders: [AuthenticationType]
         /// How long a client may be silent.
@@ -23,10 +27,11 @@ public final class DCOMServer: Sendable {
 
         /// From its parts.
         public init(
-            hostNames: [String] = [], securityProviders: [AuthenticationType] = [.ntlm],
+            hostNames: [String] = [], addresses: [String] = [], securityProviders: [AuthenticationType] = [.ntlm],
             timing: PingTiming = PingTiming(), limits: ExporterLimits = ExporterLimits()
         ) {
             self.hostNames = hostNames
+            self.addresses = addresses
             self.securityProviders = securityProviders
             self.timing = timing
             self.limits = limits
@@ -51,7 +56,8 @@ public final class DCOMServer: Sendable {
         let exporter = ObjectExporter(
             timing: configuration.timing, limits: configuration.limits, time: time, logger: logger)
         let bindings = ServerBindings(
-            hostNames: configuration.hostNames, providers: configuration.securityProviders)
+            hostNames: configuration.hostNames, addresses: configuration.addresses,
+            providers: configuration.securityProviders)
         let activator = Activator(
             classes: Dictionary(classes.map { ($0.clsid, $0) }) { first, _ in first }, exporter: exporter,
             bindings: bindings, logger: logger)

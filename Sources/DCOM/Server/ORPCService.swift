@@ -25,8 +25,13 @@ struct ORPCService: RPCService {
         guard header.version.isAcceptable else { throw RPCFault(.versionMismatch) }
         guard header.flags == 0 else { throw RPCFault(.invalidHeader) }
         guard let ipid = context.object, let identity = context.identity else { throw RPCFault(.disconnected) }
-        let call = ORPCCall(
-            causality: header.cid, version: header.version, ipid: ipid, extensions: header.extensionList)
+        let extensions: [ORPCCall.Extension]
+        do throws(HRESULT) {
+            extensions = try header.extensions?.list() ?? []
+        } catch {
+            throw RPCFault(error)
+        }
+        let call = ORPCCall(causality: header.cid, version: header.version, ipid: ipid, extensions: extensions)
 
         if let remoteUnknown {
             guard ipid == exporter.remoteUnknown else { throw RPCFault(.disconnected) }
@@ -51,6 +56,16 @@ struct ORPCService: RPCService {
     ) async throws {
         guard Int(opnum) < handlers.count, let handler = handlers[Int(opnum)] else { throw RPCFault.operationRange }
         try encoder.encode(ORPCTHAT())
+        let headerLength = encoder.count
         try await ORPCCall.$current.withValue(call) { try await handler(&decoder, &encoder, context) }
+        guard let extensions = ORPC_EXTENT_ARRAY(call.reply) else { return }
+        // Only now is it known that the method has something to add. What it wrote is as well aligned behind a header of another
+        // length if that is a multiple of eight octets, which it is in NDR 2.0. Otherwise the answer goes without extensions, as
+        // it may (3.1.1.5.4).
+        var longer = NDREncoder(syntax: encoder.syntax)
+        try longer.encode(ORPCTHAT(extensions: extensions))
+        guard longer.count.isMultiple(of: 8) else { return }
+        longer.write(octets: encoder.bytes[headerLength...])
+        encoder = longer
     }
 }

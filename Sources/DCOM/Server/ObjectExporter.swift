@@ -15,6 +15,8 @@ public final class ObjectExporter: Sendable {
     public let oxid: UInt64
     /// The IPID of the remote unknown, for IRemUnknown and for IRemUnknown2.
     public let remoteUnknown: GUID
+    /// The remote unknown's own object identifier. It lives as long as the exporter, so it is counted and collected nowhere.
+    let remoteUnknownOID: UInt64
     /// The bounds of what clients can make it hold.
     public let limits: ExporterLimits
 
@@ -43,6 +45,7 @@ public final class ObjectExporter: Sendable {
     ) {
         oxid = .random(in: 1 ... .max)
         remoteUnknown = .random()
+        remoteUnknownOID = .random(in: 1 ... .max)
         self.limits = limits
         self.timing = timing
         self.time = time
@@ -53,6 +56,11 @@ public final class ObjectExporter: Sendable {
     /// How many objects are alive.
     public var objectCount: Int {
         state.withLock { $0.table.objects.count }
+    }
+
+    /// How many interfaces of theirs have been handed out.
+    public var interfaceCount: Int {
+        state.withLock { $0.table.interfaces.count }
     }
 
     // MARK: Exporting
@@ -72,7 +80,9 @@ public final class ObjectExporter: Sendable {
         let now = time.now()
         let references: [Result<STDOBJREF, HRESULT>]? = state.withLock { state in
             var oid: UInt64
-            repeat { oid = .random(in: 1 ... .max) } while state.table.objects[oid] != nil
+            repeat {
+                oid = .random(in: 1 ... .max)
+            } while oid == remoteUnknownOID || state.table.objects[oid] != nil
             guard state.table.add(oid, owner: owner, now: now) else { return nil }
             state.objects[oid] = entry
             return iids.map { iid in
@@ -102,6 +112,7 @@ public final class ObjectExporter: Sendable {
     func queryInterface(
         _ ipid: GUID, iids: [GUID], references: UInt32, user: String
     ) -> [Result<STDOBJREF, HRESULT>]? {
+        if ipid == remoteUnknown { return iids.map { ofRemoteUnknown($0, references: references) } }
         let now = time.now()
         let found: (oid: UInt64, entry: Entry)? = state.withLock { state in
             guard let oid = state.table.object(of: ipid, user: user), let entry = state.objects[oid] else { return nil }
@@ -120,6 +131,18 @@ public final class ObjectExporter: Sendable {
                 else { return .failure(.noInterface) }
                 return .success(STDOBJREF(flags: 0, cPublicRefs: references, oxid: oxid, oid: oid, ipid: ipid))
             }
+        }
+    }
+
+    /// The remote unknown has an IPID and an OID as any object has (3.1.1.3), so it can be asked for its interfaces, too.
+    private func ofRemoteUnknown(_ iid: GUID, references: UInt32) -> Result<STDOBJREF, HRESULT> {
+        switch iid {
+        case DCOMIdentifier.unknown, DCOMIdentifier.remoteUnknown, DCOMIdentifier.remoteUnknown2:
+            .success(
+                STDOBJREF(
+                    flags: 0, cPublicRefs: references, oxid: oxid, oid: remoteUnknownOID, ipid: remoteUnknown))
+        default:
+            .failure(.noInterface)
         }
     }
 
@@ -187,6 +210,9 @@ public final class ObjectExporter: Sendable {
     }
 
     func complexPing(_ change: PingSets.Change) -> (set: UInt64, result: Win32Error) {
+        var change = change
+        // A client may ping for the remote unknown as for any object that it has a reference to. It need not.
+        change.add.removeAll { $0 == remoteUnknownOID }
         let now = time.now()
         return state.withLock { $0.table.ping(change, now: now) }
     }

@@ -32,6 +32,8 @@ struct PingSets: Equatable {
     let timing: PingTiming
     let limits: ExporterLimits
     private(set) var entries: [UInt64: Entry] = [:]
+    /// The members of all sets, together.
+    private(set) var memberships = 0
 
     init(timing: PingTiming, limits: ExporterLimits) {
         self.timing = timing
@@ -56,7 +58,9 @@ struct PingSets: Equatable {
         var outcome = Outcome(set: change.set)
         var entry: Entry
         if change.set == 0 {
-            guard entries.count < limits.pingSets else {
+            guard entries.count < limits.pingSets,
+                entries.values.count(where: { $0.owner == change.owner }) < limits.pingSetsPerUser
+            else {
                 outcome.result = .notEnoughMemory
                 return outcome
             }
@@ -77,7 +81,9 @@ struct PingSets: Equatable {
                 if change.set != 0 { outcome.result = .invalidOID }
                 continue
             }
-            guard entry.members.count < limits.objectsPerSet else {
+            guard entry.members.count < limits.objectsPerSet,
+                memberships + outcome.joined.count < limits.memberships
+            else {
                 outcome.result = .notEnoughMemory
                 continue
             }
@@ -87,6 +93,7 @@ struct PingSets: Equatable {
         for oid in change.remove where entry.members.remove(oid) != nil {
             outcome.left.append(oid)
         }
+        memberships += outcome.joined.count - outcome.left.count
         entry.deadline = now + timing.timeout
         entry.sequence = change.sequence
         if change.set == 0 {
@@ -101,6 +108,7 @@ struct PingSets: Equatable {
         var left: [UInt64] = []
         for (set, entry) in entries where entry.deadline <= now {
             entries[set] = nil
+            memberships -= entry.members.count
             left += entry.members.sorted()
         }
         return left
@@ -108,7 +116,7 @@ struct PingSets: Equatable {
 
     /// An object is gone: no set holds it any more.
     mutating func forget(_ oid: UInt64) {
-        for set in entries.keys { entries[set]?.members.remove(oid) }
+        for set in entries.keys where entries[set]?.members.remove(oid) != nil { memberships -= 1 }
     }
 
     /// Whether a request was overtaken by a later one. The numbers wrap around, so the distance decides, not the size:

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// How often clients ping, and how long silence is forgiven ([MS-DCOM] 3.1.2.2).
 public struct PingTiming: Sendable, Hashable {
     /// The ping period; the specification allows at most two minutes and recommends exactly that.
@@ -15,28 +13,6 @@ public struct PingTiming: Sendable, Hashable {
 
     /// How long silence is forgiven.
     public var timeout: Duration { period * missedPeriods }
-}
-
-/// The bounds of what clients can make an exporter hold.
-public struct ExporterLimits: Sendable, Hashable {
-    /// Objects that are alive at the same time.
-    public var objects: Int
-    /// Ping sets.
-    public var pingSets: Int
-    /// Objects in one ping set.
-    public var objectsPerSet: Int
-    /// Interfaces that one request may ask for. The wire allows 32,768, for each of which we would make an identifier.
-    public var interfacesPerRequest: Int
-
-    /// From its parts.
-    public init(
-        objects: Int = 1024, pingSets: Int = 1024, objectsPerSet: Int = 1024, interfacesPerRequest: Int = 128
-    ) {
-        self.objects = objects
-        self.pingSets = pingSets
-        self.objectsPerSet = objectsPerSet
-        self.interfacesPerRequest = interfacesPerRequest
-    }
 }
 
 /// A clock that says how long it has been running, whatever kind of clock it is.

@@ -11,6 +11,8 @@ import NDR
 /// - **An object that is in no ping set** is collected when it has neither been called nor marshaled for as long as a set may
 ///   be silent. The specification only times sets, so a client that activates and never pings would leak its object.
 /// - **A call in progress holds its object**: it is released, or collected, when the last call has ended.
+/// - **Private references** are kept as one count an interface, not as a list with one for each client identity (3.1.1.1):
+///   nobody but its user can add to or release from an interface, so the list would have one entry.
 /// - Reference counts saturate; a count of zero of both kinds ends an interface, and the last interface ends the object.
 struct ReferenceTable: Equatable {
     struct Object: Equatable {
@@ -34,6 +36,8 @@ struct ReferenceTable: Equatable {
     private(set) var objects: [UInt64: Object] = [:]
     private(set) var interfaces: [GUID: Interface] = [:]
     private(set) var sets: PingSets
+    /// How many objects each user has who has any.
+    private(set) var objectsByOwner: [String: Int] = [:]
 
     init(timing: PingTiming = PingTiming(), limits: ExporterLimits = ExporterLimits()) {
         sets = PingSets(timing: timing, limits: limits)
@@ -47,7 +51,10 @@ struct ReferenceTable: Equatable {
     ///
     /// - Returns: false if there is no room for another one.
     mutating func add(_ oid: UInt64, owner: String, now: Duration) -> Bool {
-        guard objects.count < sets.limits.objects, objects[oid] == nil else { return false }
+        guard objects.count < sets.limits.objects, objects[oid] == nil,
+            objectsByOwner[owner, default: 0] < sets.limits.objectsPerUser
+        else { return false }
+        objectsByOwner[owner, default: 0] += 1
         objects[oid] = Object(owner: owner, lastUse: now)
         return true
     }
@@ -131,9 +138,11 @@ struct ReferenceTable: Equatable {
     }
 
     private mutating func drop(_ oid: UInt64) {
-        for ipid in objects[oid]?.interfaces.values.map({ $0 }) ?? [] { interfaces[ipid] = nil }
-        if let sets = objects[oid]?.sets, sets > 0 { self.sets.forget(oid) }
-        objects[oid] = nil
+        guard let object = objects.removeValue(forKey: oid) else { return }
+        for ipid in object.interfaces.values { interfaces[ipid] = nil }
+        if object.sets > 0 { sets.forget(oid) }
+        let others = objectsByOwner[object.owner, default: 1] - 1
+        objectsByOwner[object.owner] = others > 0 ? others : nil
     }
 
     // MARK: Pinging

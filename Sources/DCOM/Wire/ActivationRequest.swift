@@ -45,11 +45,25 @@ extension ActivationRequest {
             protocolSequences: request.pRequestedProtseqs ?? [])
         needs32Bit = instantiation.actvflags & DCOMConstant.activate32BitServer != 0
         if let instance = try blob.decode(InstanceInfoData.self, DCOMIdentifier.instanceInfo) {
-            isPersistent = instance.fileName != nil || instance.ifdStg != nil
+            try setInitialState(file: instance.fileName, storage: instance.ifdStg)
+        }
+        if let context = try blob.decode(ActivationContextInfoData.self, DCOMIdentifier.activationContextInfo) {
+            for pointer in [context.pIFDClientCtx, context.pIFDPrototypeCtx] {
+                if let pointer { try ContextData.check(pointer) }
+            }
         }
         if let special = blob.properties.first(where: { $0.clsid == DCOMIdentifier.specialSystemProperties }) {
             session = try Self.session(special.octets)
         }
+    }
+
+    /// What an object is to be initialized from. A class object is not an object of the class: it has no initial state, and what
+    /// is said of one is passed over.
+    ///
+    /// - Throws: ``DCOMError`` if the storage is not a reference at all; which kind it is matters to nobody here.
+    private mutating func setInitialState(file: WideString?, storage: MInterfacePointer?) throws(DCOMError) {
+        if let storage { _ = try OBJREF(storage) }
+        isPersistent = target == .instance && (file != nil || storage != nil)
     }
 
     /// The structure has two definitions, and a server must take both (2.2.22.2.2); what we need of them is the same.
@@ -97,12 +111,12 @@ extension ActivationRequest {
 
 extension ActivationRequest {
     /// From the parameters of RemoteActivation.
-    init(_ request: IActivation.RemoteActivation.Request) {
+    init(_ request: IActivation.RemoteActivation.Request) throws(DCOMError) {
         self.init(
             clsid: request.Clsid, iids: request.pIIDs ?? [],
             target: request.Mode == DCOMConstant.classObjectMode ? .classObject : .instance,
-            protocolSequences: request.aRequestedProtseqs,
-            isPersistent: request.pwszObjectName != nil || request.pObjectStorage != nil)
+            protocolSequences: request.aRequestedProtseqs)
+        try setInitialState(file: request.pwszObjectName, storage: request.pObjectStorage)
     }
 
     /// The parameters for RemoteActivation.
