@@ -94,7 +94,8 @@ struct Node: Service {
         let dcom = DCOMServer(
             classes: classes,
             configuration: .init(
-                hostNames: [settings.fqdn], timing: PingTiming(period: settings.pingPeriod),
+                hostNames: settings.bindingNames, addresses: settings.bindingAddresses,
+                timing: PingTiming(period: settings.pingPeriod),
                 limits: settings.limits.exporter))
         let provider = NTLMProvider(
             environment: settings.ntlmEnvironment, users: users,

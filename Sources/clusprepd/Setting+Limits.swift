@@ -56,11 +56,20 @@ extension Setting {
         help: "The same for all connections that came by one of the addresses listened on. Default 256.")
     static let maximumObjects = Setting(
         name: "maximumObjects", kind: .number(1...1_000_000), help: "Objects alive at a time. Default 4096.")
+    static let maximumObjectsPerUser = Setting(
+        name: "maximumObjectsPerUser", kind: .number(1...1_000_000),
+        help: "Those of one user. Default three quarters of maximumObjects.")
     static let maximumInterfacesPerRequest = Setting(
         name: "maximumInterfacesPerRequest", kind: .number(1...32768),
         help: "Interfaces of an object that one request may ask for. Default 128.")
     static let maximumPingSets = Setting(
         name: "maximumPingSets", kind: .number(1...1_000_000), help: "Ping sets. Default 1024.")
+    static let maximumPingSetsPerUser = Setting(
+        name: "maximumPingSetsPerUser", kind: .number(1...1_000_000),
+        help: "Those of one user. Default three quarters of maximumPingSets.")
+    static let maximumMemberships = Setting(
+        name: "maximumMemberships", kind: .number(1...10_000_000),
+        help: "Objects in all ping sets, each counted once for each set. Default 65536.")
     static let maximumObjectsPerPingSet = Setting(
         name: "maximumObjectsPerPingSet", kind: .number(1...65536), help: "Objects in a ping set. Default 1024.")
     static let maximumMapperHandles = Setting(
@@ -76,7 +85,7 @@ extension Setting {
         maximumPresentationContexts, maximumSecurityContexts, maximumUnfinishedContexts, maximumFragment,
         maximumRequest, maximumUnauthenticatedRequest, maximumAdministratorRequest, maximumLongRequests,
         longRequestTimeout, maximumCalls, connectionCallMemory, callMemory, maximumObjects,
-        maximumInterfacesPerRequest, maximumPingSets, maximumObjectsPerPingSet, maximumMapperHandles,
-        maximumMapperHandlesPerClient,
+        maximumObjectsPerUser, maximumInterfacesPerRequest, maximumPingSets, maximumPingSetsPerUser,
+        maximumObjectsPerPingSet, maximumMemberships, maximumMapperHandles, maximumMapperHandlesPerClient,
     ]
 }

@@ -50,6 +50,12 @@ extension Setting {
         help: "Where the node's database and keys live; made if missing. Default /var/lib/clusprep.")
     static let listen = Setting(
         name: "listen", kind: .texts("ADDRESS"), help: "Addresses to listen on, IPv4 or IPv6. Default 0.0.0.0.")
+    static let advertise = Setting(
+        name: "advertise", kind: .texts("HOST"),
+        help: """
+            Further names and addresses by which clients reach this node at the same ports. Clients are told the address they \
+            came by, the node's names and these names; those who have authenticated also these addresses and those listened on.
+            """)
     static let endpointMapperPort = Setting(
         name: "endpointMapperPort", kind: .number(0...65535),
         help: "The endpoint mapper's and activator's port; 0 takes a free one. Default 135, which clients expect.")
@@ -151,11 +157,10 @@ extension Setting {
     /// Every setting, in the order in which the help shows them.
     static let all: [Setting] =
         [
-            config, stateFolder, listen, endpointMapperPort, exporterPort, nodeName, fqdn, domain, disks, localDisks,
-            iscsiCredentials, shareUser, sharePort, shareAddresses, shareFolder, sambaConfiguration, pingPeriod,
-            defenseInterval, challengeTime, presentedVersion, functionalLevel, logFolder, logShare, logGroup,
-            eventLogSize,
-            logLevel,
+            config, stateFolder, listen, advertise, endpointMapperPort, exporterPort, nodeName, fqdn, domain, disks,
+            localDisks, iscsiCredentials, shareUser, sharePort, shareAddresses, shareFolder, sambaConfiguration,
+            pingPeriod, defenseInterval, challengeTime, presentedVersion, functionalLevel, logFolder, logShare,
+            logGroup, eventLogSize, logLevel,
         ] + limits + [
             requireIntegrityCode, shutdownTimeout, diskThreads, activationProbe, ready, stopAtEndOfInput,
         ]

@@ -29,8 +29,11 @@ extension Settings {
                 unauthenticatedTime: try reader.seconds(.authenticationTimeout) ?? server.unauthenticatedTime)
             exporter = ExporterLimits(
                 objects: try reader.number(.maximumObjects) ?? exporter.objects,
+                objectsPerUser: try reader.number(.maximumObjectsPerUser),
                 pingSets: try reader.number(.maximumPingSets) ?? exporter.pingSets,
+                pingSetsPerUser: try reader.number(.maximumPingSetsPerUser),
                 objectsPerSet: try reader.number(.maximumObjectsPerPingSet) ?? exporter.objectsPerSet,
+                memberships: try reader.number(.maximumMemberships) ?? exporter.memberships,
                 interfacesPerRequest: try reader.number(.maximumInterfacesPerRequest) ?? exporter.interfacesPerRequest)
             mapper = EndpointMapper.Limits(
                 inquiriesOfGroup: try reader.number(.maximumMapperHandlesPerClient) ?? mapper.inquiriesOfGroup,

@@ -8,6 +8,8 @@ import Reservations
 struct Settings: Equatable, Sendable {
     var stateFolder = "/var/lib/clusprep"
     var listen = ["0.0.0.0"]
+    /// Names and addresses.
+    var advertise: [String] = []
     var endpointMapperPort = 135
     var exporterPort = 0
     var nodeName: String
@@ -134,6 +136,10 @@ struct Settings: Equatable, Sendable {
         stateFolder = try reader.text(.stateFolder) ?? stateFolder
         listen = try reader.texts(.listen) ?? listen
         guard !listen.isEmpty else { throw .badSetting(Setting.listen.name, reason: "needs an address") }
+        advertise = try reader.texts(.advertise) ?? advertise
+        for host in advertise where IPAddress(host) == nil {
+            try Settings.check(name: host, of: .advertise, maximum: 255)
+        }
         endpointMapperPort = try reader.number(.endpointMapperPort) ?? endpointMapperPort
         exporterPort = try reader.number(.exporterPort) ?? exporterPort
         if let name = try reader.text(.nodeName) {

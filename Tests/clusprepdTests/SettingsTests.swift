@@ -83,6 +83,17 @@ struct SettingsTests {
         #expect(variables.disks == [.image("/x"), .image("/z")])
     }
 
+    @Test("Clients are told the node's names and addresses, those that are advertised and none that stands for all")
+    func bindings() async throws {
+        let settings = try await Self.load([
+            "--node-name", "node1", "--fqdn", "node1.lab.test", "--listen", "0.0.0.0", "--listen", "192.0.2.7",
+            "--advertise", "alias.lab.test", "--advertise", "2001:DB8::7",
+        ])
+        #expect(settings.bindingNames == ["node1.lab.test", "node1", "alias.lab.test"])
+        #expect(settings.bindingAddresses == ["192.0.2.7", "2001:db8::7"])
+        await #expect(throws: StartupError.self) { try await Self.load(["--advertise", "not a name"]) }
+    }
+
     @Test
     func aNodeNameCarriesItsOwnDefaults() async throws {
         let settings = try await Self.load(["--node-name", "beta"])
