@@ -10,7 +10,8 @@ enum Fuzzers {
     fileprivate static let kinds: [String: any FuzzTarget.Type] = [
         "partitions": PartitionTarget.self, "vpd": VitalProductDataTarget.self, "reservations": ReservationTarget.self,
         "unit": UnitTarget.self, "safearray": SafeArrayTarget.self, "routes": RouteTarget.self, "ntfs": NTFSTarget.self,
-        "ext4": Ext4Target.self,
+        "ext4": Ext4Target.self, "activation": ActivationTarget.self,
+        "objref": ObjrefTarget.self,
     ]
 
     /// Made with the first input.
