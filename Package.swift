@@ -122,7 +122,9 @@ let package = Package(
         .testTarget(name: "NDRTests", dependencies: ["NDR"]),
         .testTarget(name: "IDLCompilerTests", dependencies: ["IDLCompiler"], exclude: ["Expected"]),
         .testTarget(name: "ClusterProtocolsTests", dependencies: ["ClusterProtocols", "DCOM", "DCERPC", "NDR"]),
-        .testTarget(name: "SecurityTests", dependencies: ["Security"]),
+        .testTarget(
+            name: "SecurityTests",
+            dependencies: ["Security", .product(name: "SwiftASN1", package: "swift-asn1")]),
         .testTarget(name: "DCERPCTests", dependencies: ["DCERPC", "NDR", "Security", logging] + nio),
         .testTarget(name: "DCOMTests", dependencies: ["DCOM", "DCERPC", "NDR", "Security", "ErrorCodes"]),
         .testTarget(name: "ReservationsTests", dependencies: ["Reservations", "TestSupport", "ErrorCodes"]),

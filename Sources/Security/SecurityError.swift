@@ -40,6 +40,10 @@ public enum SecurityError: Error, Sendable, Equatable {
         case wrongIntegrityCode
         /// What the client says it answers to is not what we sent (names, timestamp, flags).
         case foreignChallenge
+        /// What the client proves was meant for another server, or for another channel than this one has.
+        case foreignTarget(String)
+        /// Too many attempts failed of late, of this user or from this address; this one was not looked at.
+        case tooManyFailures
         /// The client's clock and ours are too far apart for the response to be fresh.
         case staleResponse
     }

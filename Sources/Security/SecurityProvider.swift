@@ -12,10 +12,13 @@ public protocol SecurityProvider: Sendable {
 public struct SecurityPeer: Sendable, Hashable {
     /// The address that it comes from, in its usual notation; empty if there is none.
     public let address: String
+    /// Our address that it came to, in its usual notation; empty if there is none.
+    public let localAddress: String
 
     /// Describes a client.
-    public init(address: String) {
+    public init(address: String, localAddress: String = "") {
         self.address = address
+        self.localAddress = localAddress
     }
 }
 

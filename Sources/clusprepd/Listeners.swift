@@ -11,7 +11,7 @@ struct Listeners {
     /// Listens on every address, or on none. Clients are told one port of the exporter, whatever address they came by, so the
     /// first address' choice is the others' too.
     static func start(
-        _ settings: Settings, dcom: DCOMServer, provider: NTLMProvider
+        _ settings: Settings, dcom: DCOMServer, security: NodeSecurity
     ) async throws(StartupError) -> Listeners {
         let mapper = EndpointMapper(limits: settings.limits.mapper)
         var listeners = Listeners()
@@ -31,9 +31,9 @@ struct Listeners {
                         RPCEndpoint(host: address, port: mapperPort, services: resolverServices),
                         RPCEndpoint(host: address, port: exporterPort, services: dcom.exporterServices),
                     ],
-                    providers: [provider],
+                    providers: security.providers,
                     limits: settings.limits.server,
-                    principalNames: [.ntlm: "\(settings.domain)\\\(settings.nodeName.uppercased())$"],
+                    principalNames: security.principalNames,
                     shutdownTime: settings.shutdownTimeout))
             let bound: [NetworkAddress]
             do {

@@ -91,17 +91,15 @@ struct Node: Service {
             // The class that rpc.remact and rpc.oxidresolve of Samba's smbtorture activate.
             classes.append(.activationProbe(clsid: "02b01c80-e03d-101a-b294-00dd010f2bf9", name: "activation probe"))
         }
+        let security = NodeSecurity(settings, users: users)
         let dcom = DCOMServer(
             classes: classes,
             configuration: .init(
                 hostNames: settings.bindingNames, addresses: settings.bindingAddresses,
+                securityProviders: security.providers.map(\.authenticationType),
                 timing: PingTiming(period: settings.pingPeriod),
                 limits: settings.limits.exporter))
-        let provider = NTLMProvider(
-            environment: settings.ntlmEnvironment, users: users,
-            integrityCode: settings.requireIntegrityCode ? .required : .whenPromised,
-            observer: LogonLog(Logger(label: "clusprepd.ntlm")).note)
-        let listeners = try await Listeners.start(settings, dcom: dcom, provider: provider)
+        let listeners = try await Listeners.start(settings, dcom: dcom, security: security)
         // Beside serving: a disk that does not answer holds up neither the start nor the other disks.
         Task { await NodeDisks.report(disks, logger: logger) }
         // The same of Samba's commands.
@@ -177,35 +175,5 @@ struct Node: Service {
             // Not exit(): its handlers could wait for the thread that the disk holds.
             _exit(1)
         }
-    }
-}
-
-/// Tells the log who logs on.
-private struct LogonLog: Sendable {
-    private let logger: Logger
-
-    init(_ logger: Logger) {
-        self.logger = logger
-    }
-
-    func note(_ event: NTLMProvider.Event) {
-        switch event {
-        case .accepted(let client, let workstation):
-            logger.debug("logon of \(client)", metadata: ["workstation": "\(quoted(workstation))"])
-        case .acceptedWithoutIntegrityCode(let client, let workstation):
-            logger.debug(
-                "logon of \(client), without a MIC", metadata: ["workstation": "\(quoted(workstation))"])
-        case .refused(let domain, let user, let workstation, let error):
-            logger.notice(
-                "logon refused: \(error)",
-                metadata: [
-                    "domain": "\(quoted(domain))", "user": "\(quoted(user))", "workstation": "\(quoted(workstation))",
-                ])
-        }
-    }
-
-    /// What a stranger calls itself: escaped, and no longer than a name can be, so that nobody writes our log.
-    private func quoted(_ text: String) -> String {
-        String(text.prefix(256)).debugDescription
     }
 }

@@ -3,6 +3,7 @@ import FileShares
 import Foundation
 import Logging
 import Reservations
+import Security
 
 /// What the daemon runs with: every setting, checked.
 struct Settings: Equatable, Sendable {
@@ -42,6 +43,12 @@ struct Settings: Equatable, Sendable {
     var logLevel = Logger.Level.info
     var limits = Limits()
     var requireIntegrityCode = false
+    var targetNames: [String] = []
+    var ntlmTarget = NTLMTargetPolicy.ifNamed
+    /// Empty for none.
+    var ntlmAuth: [String] = []
+    var domainAdministrators: [String] = []
+    var freeLogonFailures = 10
     var shutdownTimeout = Duration.seconds(10)
     var diskThreads = 8
     var activationProbe = false
@@ -193,6 +200,7 @@ struct Settings: Equatable, Sendable {
         }
         limits = try Limits(reader)
         requireIntegrityCode = try reader.flag(.requireIntegrityCode) ?? requireIntegrityCode
+        try readLogons(reader)
         shutdownTimeout = try reader.seconds(.shutdownTimeout) ?? shutdownTimeout
         diskThreads = try reader.number(.diskThreads) ?? diskThreads
         activationProbe = try reader.flag(.activationProbe) ?? activationProbe

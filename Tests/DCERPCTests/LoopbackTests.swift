@@ -29,6 +29,36 @@ import Testing
         }
     }
 
+    /// SPNEGO's last legs are an alter_context and its answer, with the codes over the list of mechanisms in them.
+    @Test(arguments: [AuthenticationLevel.connect, .packet, .packetIntegrity, .packetPrivacy])
+    func echoesOverSPNEGO(_ level: AuthenticationLevel) async throws {
+        let service = EchoService(requiredLevel: level)
+        try await withServer([service]) { _, port in
+            let client = try await RPCClient.connect(host: "127.0.0.1", port: port)
+            let echo = try await client.bind(
+                EchoService.syntax, security: SPNEGOInitiator([try initiator()]), level: level)
+            for length in [0, 15, 5785] {
+                let stub = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 13) }
+                #expect(try await echo.raw(0, stub) == stub)
+            }
+            let context = try #require(service.calls.withLock { $0.last })
+            #expect(context.identity?.user == OneUser.name)
+            #expect(context.authenticationLevel == level)
+            #expect(context.authenticationType == .spnego)
+            await client.close()
+        }
+    }
+
+    @Test func aWrongPasswordIsToldBySPNEGOsLastLeg() async throws {
+        try await withServer([EchoService()]) { _, port in
+            let client = try await RPCClient.connect(host: "127.0.0.1", port: port)
+            await #expect(throws: (any Error).self) {
+                try await client.bind(
+                    EchoService.syntax, security: SPNEGOInitiator([try initiator(password: "wrong")]))
+            }
+        }
+    }
+
     @Test func echoesWithoutAuthentication() async throws {
         let service = EchoService()
         try await withServer([service]) { _, port in

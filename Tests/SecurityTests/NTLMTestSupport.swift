@@ -22,19 +22,25 @@ enum Sample {
 
     static func acceptor(
         users: any UserDirectory = SampleDirectory(), integrityCode: NTLMProvider.IntegrityCodePolicy = .whenPromised,
-        environment: NTLMEnvironment = environment, world: NTLMWorld = world,
+        environment: NTLMEnvironment = environment, target: NTLMTargetPolicy = .ifNamed, targetNames: [String] = [],
+        authority: (any NTLMAuthority)? = nil, throttle: LogonThrottle? = nil,
+        peer: SecurityPeer = SecurityPeer(address: "192.0.2.1", localAddress: "192.0.2.2"), world: NTLMWorld = world,
         observer: (@Sendable (NTLMProvider.Event) -> Void)? = nil
     ) -> NTLMAcceptor {
         NTLMAcceptor(
-            environment: environment, users: users, integrityCode: integrityCode, world: world, observer: observer)
+            policy: NTLMPolicy(
+                environment: environment, users: users, integrityCode: integrityCode, target: target,
+                targetNames: targetNames, authority: authority, throttle: throttle, observer: observer),
+            peer: peer, world: world)
     }
 
     static func initiator(
-        domain: String = "CLUSTER", user: String = user, password: String = password, world: NTLMWorld = NTLMWorld()
+        domain: String = "CLUSTER", user: String = user, password: String = password,
+        targetName: String? = "RPCSS/node1", world: NTLMWorld = NTLMWorld()
     ) throws -> NTLMInitiator {
         NTLMInitiator(
             domain: domain, user: user, ntHash: try NTLMPassword.ntHash(password), workstation: "CLIENT",
-            targetName: "RPCSS/node1", world: world)
+            targetName: targetName, world: world)
     }
 }
 

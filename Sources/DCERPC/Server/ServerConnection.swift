@@ -312,7 +312,8 @@ final class ServerConnection: ChannelDuplexHandler {
     }
 
     private func makeAcceptor(_ type: AuthenticationType, _ active: Active) -> (any SecurityAcceptor)? {
-        endpoint.providers[type]?.makeAcceptor(for: SecurityPeer(address: active.remoteAddress.ip))
+        endpoint.providers[type]?.makeAcceptor(
+            for: SecurityPeer(address: active.remoteAddress.ip, localAddress: active.localAddress.ip))
     }
 
     private func refused(_ contextID: UInt32, _ error: SecurityError) {

@@ -25,6 +25,8 @@ struct AVPairs: Sendable, Equatable {
 
         /// The client provides a message integrity code.
         static let integrityCode = Flags(rawValue: 0x2)
+        /// The client has the target's name from a source that proves nothing.
+        static let unverifiedTarget = Flags(rawValue: 0x4)
     }
 
     /// One attribute.

@@ -20,23 +20,18 @@ actor NTLMAcceptor: SecurityAcceptor {
         var challenge: NTLMChallenge
     }
 
-    private let environment: NTLMEnvironment
-    private let users: any UserDirectory
-    private let integrityCode: NTLMProvider.IntegrityCodePolicy
+    private let policy: NTLMPolicy
+    private let peer: SecurityPeer
     private let world: NTLMWorld
-    private let observer: (@Sendable (NTLMProvider.Event) -> Void)?
     private var state = State.ready
 
-    init(
-        environment: NTLMEnvironment, users: any UserDirectory, integrityCode: NTLMProvider.IntegrityCodePolicy,
-        world: NTLMWorld, observer: (@Sendable (NTLMProvider.Event) -> Void)?
-    ) {
-        self.environment = environment
-        self.users = users
-        self.integrityCode = integrityCode
+    init(policy: NTLMPolicy, peer: SecurityPeer, world: NTLMWorld) {
+        self.policy = policy
+        self.peer = peer
         self.world = world
-        self.observer = observer
     }
+
+    private var environment: NTLMEnvironment { policy.environment }
 
     func accept(_ token: [UInt8]) async throws(SecurityError) -> SecurityStep {
         // Taken before any await: a second token that comes meanwhile finds the exchange finished.
@@ -86,16 +81,38 @@ actor NTLMAcceptor: SecurityAcceptor {
         let message = try NTLMAuthenticate(token)
         let workstation = message.workstation.text
         do throws(SecurityError) {
-            let context = try await authenticate(message, token: token, challenged)
-            observer?(
+            let context = try await throttled(message, token: token, challenged)
+            policy.observer?(
                 context.isExchangeProtected
                     ? .accepted(context.identity, workstation: workstation)
                     : .acceptedWithoutIntegrityCode(context.identity, workstation: workstation))
             return context
         } catch {
-            observer?(
+            policy.observer?(
                 .refused(
                     domain: message.domain.text, user: message.user.text, workstation: workstation, error))
+            throw error
+        }
+    }
+
+    /// Waits for the user's and the address' turn, and tells how it went.
+    private func throttled(
+        _ message: NTLMAuthenticate, token: [UInt8], _ challenged: Challenged
+    ) async throws(SecurityError) -> NTLMSecurityContext {
+        guard let throttle = policy.throttle, !message.isAnonymous else {
+            return try await authenticate(message, token: token, challenged)
+        }
+        // One account has several names, but one counter.
+        let name =
+            environment.account(domain: message.domain, user: message.user)
+            ?? "\(message.domain.text)\\\(message.user.text)"
+        let attempt = try await throttle.admit(user: name, address: peer.address)
+        do throws(SecurityError) {
+            let context = try await authenticate(message, token: token, challenged)
+            throttle.succeeded(attempt)
+            return context
+        } catch {
+            if case .logonDenied = error { throttle.failed(attempt) } else { throttle.abandoned(attempt) }
             throw error
         }
     }
@@ -113,9 +130,7 @@ actor NTLMAcceptor: SecurityAcceptor {
             agreed.isSuperset(of: .indispensable),
             .unacceptable("the client chose \(message.flags), at least \(NTLMFlags.indispensable) needed"))
 
-        let isAnonymous =
-            message.flags.contains(.anonymous) || (message.user.isEmpty && message.ntResponse.count <= 1)
-        verdict.require(!isAnonymous, .logonDenied(.anonymous))
+        verdict.require(!message.isAnonymous, .logonDenied(.anonymous))
         // An NTLMv1 response has 24 octets; an LM-only client sends none at all.
         verdict.require(message.ntResponse.count > 24, .logonDenied(.obsoleteResponse))
         let response: NTLMv2Response
@@ -126,16 +141,13 @@ actor NTLMAcceptor: SecurityAcceptor {
             response = try impossibleResponse()
         }
 
-        let record = try await look(up: message)
-        verdict.require(record != nil, .logonDenied(.unknownUser))
-        // The hash that is nobody's is made in either case.
-        let nobodysHash = SecretBytes(try random(16))
-        let proven = try cryptographic { () throws(CryptographyError) in
-            try prove(message, response, ntHash: record?.ntHash ?? nobodysHash, token: token, challenged)
-        }
+        let account = try await find(message, challenge, isWorthAsking: verdict.refusal == nil)
+        verdict.require(!account.isNobody, .logonDenied(.unknownUser))
+        let proven = try prove(message, response, account, token: token, challenged)
         verdict.require(proven.isProofRight, .logonDenied(.wrongPassword))
-        verdict.require(record?.isEnabled ?? false, .logonDenied(.disabledUser))
+        verdict.require(account.isEnabled, .logonDenied(.disabledUser))
         check(response, against: challenge.targetInfo, &verdict)
+        check(response, against: policy, &verdict)
         verdict.require(
             message.encryptedSessionKey.count == 16,
             .malformedToken("EncryptedRandomSessionKey: \(message.encryptedSessionKey.count) octets instead of 16"))
@@ -143,17 +155,14 @@ actor NTLMAcceptor: SecurityAcceptor {
         let isPromised = response.pairs.flags.contains(.integrityCode)
         let isThere = message.integrityCode.map { $0.contains { $0 != 0 } } ?? false
         verdict.require(isThere || !isPromised, .logonDenied(.missingIntegrityCode))
-        verdict.require(isPromised || integrityCode != .required, .logonDenied(.missingIntegrityCode))
+        verdict.require(isPromised || policy.integrityCode != .required, .logonDenied(.missingIntegrityCode))
         verdict.require(proven.isIntegrityCodeRight || !isPromised, .logonDenied(.wrongIntegrityCode))
 
         if let refusal = verdict.refusal { throw refusal }
-        guard let record else { throw .logonDenied(.unknownUser) }
-        let identity = ClientIdentity(
-            domain: record.domain, user: record.name, sid: record.sid, isAdministrator: record.isAdministrator)
-        let targetName = response.pairs[.targetName].map { String(decoding: $0.utf16Units, as: UTF16.self) }
+        guard let identity = account.identity else { throw .logonDenied(.unknownUser) }
         return try cryptographic { () throws(CryptographyError) in
             try NTLMSecurityContext(
-                identity: identity, workstation: message.workstation.text, targetName: targetName,
+                identity: identity, workstation: message.workstation.text, targetName: response.targetName,
                 isExchangeProtected: isPromised, sessionKey: proven.sessionKey, flags: agreed, isClient: false)
         }
     }
@@ -167,16 +176,52 @@ actor NTLMAcceptor: SecurityAcceptor {
         }
     }
 
-    private func look(up message: NTLMAuthenticate) async throws(SecurityError) -> UserRecord? {
-        let account = environment.account(domain: message.domain, user: message.user)
+    /// The account that a client names: ours, a domain's, or nobody's.
+    private enum Account {
+        case local(UserRecord)
+        case domain(NTLMDomainAccount)
+        case nobody
+
+        var isEnabled: Bool {
+            switch self {
+            case .local(let record): record.isEnabled
+            case .domain: true
+            case .nobody: false
+            }
+        }
+
+        var identity: ClientIdentity? {
+            switch self {
+            case .local(let record):
+                ClientIdentity(
+                    domain: record.domain, user: record.name, sid: record.sid, isAdministrator: record.isAdministrator)
+            case .domain(let account): account.identity
+            case .nobody: nil
+            }
+        }
+
+        var isNobody: Bool {
+            if case .nobody = self { true } else { false }
+        }
+    }
+
+    private func find(
+        _ message: NTLMAuthenticate, _ challenge: NTLMChallenge, isWorthAsking: Bool
+    ) async throws(SecurityError) -> Account {
+        let name = environment.account(domain: message.domain, user: message.user)
         do {
             // Also asked where we know that the account is not ours: the answer is thrown away, the time is spent.
-            let record = try await users.user(
-                domain: environment.netbiosDomainName, name: account ?? message.user.text)
-            return account == nil ? nil : record
+            let record = try await policy.users.user(
+                domain: environment.netbiosDomainName, name: name ?? message.user.text)
+            if let record, name != nil { return .local(record) }
         } catch {
             throw .directoryUnavailable(String(describing: error))
         }
+        guard isWorthAsking, let authority = policy.authority else { return .nobody }
+        let logon = NTLMDomainLogon(
+            domain: message.domain.text, user: message.user.text, workstation: message.workstation.text,
+            serverChallenge: challenge.serverChallenge, response: message.ntResponse)
+        return try await authority.check(logon).map { .domain($0) } ?? .nobody
     }
 
     /// What the cryptography says about a response.
@@ -187,10 +232,39 @@ actor NTLMAcceptor: SecurityAcceptor {
     }
 
     private func prove(
-        _ message: NTLMAuthenticate, _ response: NTLMv2Response, ntHash: SecretBytes, token: [UInt8],
+        _ message: NTLMAuthenticate, _ response: NTLMv2Response, _ account: Account, token: [UInt8],
         _ challenged: Challenged
-    ) throws(CryptographyError) -> Proven {
-        let challenge = challenged.challenge
+    ) throws(SecurityError) -> Proven {
+        // The hash that is nobody's is made in any case.
+        let nobodysHash = SecretBytes(try random(16))
+        return try cryptographic { () throws(CryptographyError) in
+            let isRight: Bool
+            let exchangeKey: SecretBytes
+            switch account {
+            case .domain(let account):
+                // The domain has checked the proof already.
+                isRight = true
+                exchangeKey = account.sessionBaseKey
+            case .local(let record):
+                (isRight, exchangeKey) = try Self.check(message, response, record.ntHash, challenged.challenge)
+            case .nobody:
+                (isRight, exchangeKey) = try Self.check(message, response, nobodysHash, challenged.challenge)
+            }
+            let encryptedKey = message.encryptedSessionKey.count == 16 ? message.encryptedSessionKey : [UInt8](16)
+            let sessionKey = try NTLMKeys.rc4(key: exchangeKey, SecretBytes(encryptedKey))
+            let code = try NTLMKeys.integrityCode(
+                sessionKey: sessionKey, negotiate: challenged.negotiateToken, challenge: challenged.challengeToken,
+                authenticate: token)
+            return Proven(
+                isProofRight: isRight,
+                isIntegrityCodeRight: constantTimeEqual(code, message.integrityCode ?? []), sessionKey: sessionKey)
+        }
+    }
+
+    /// Whether a response was made with a password's hash, and the key that follows.
+    private static func check(
+        _ message: NTLMAuthenticate, _ response: NTLMv2Response, _ ntHash: SecretBytes, _ challenge: NTLMChallenge
+    ) throws(CryptographyError) -> (isRight: Bool, exchangeKey: SecretBytes) {
         // Some clients leave the domain out of the key ([MS-NLMP] 3.2.5.1.2), so both are always tried.
         var responseKey = try NTLMKeys.responseKey(ntHash: ntHash, user: message.user, domain: message.domain)
         let bareKey = try NTLMKeys.responseKey(ntHash: ntHash, user: message.user, domain: NTLMName(""))
@@ -201,15 +275,22 @@ actor NTLMAcceptor: SecurityAcceptor {
         let isExpected = constantTimeEqual(expected, response.proof)
         let isBare = constantTimeEqual(bare, response.proof)
         if isBare { responseKey = bareKey }
-        let exchangeKey = try NTLMKeys.sessionBaseKey(responseKey: responseKey, proof: response.proof)
-        let encryptedKey = message.encryptedSessionKey.count == 16 ? message.encryptedSessionKey : [UInt8](16)
-        let sessionKey = try NTLMKeys.rc4(key: exchangeKey, SecretBytes(encryptedKey))
-        let code = try NTLMKeys.integrityCode(
-            sessionKey: sessionKey, negotiate: challenged.negotiateToken, challenge: challenged.challengeToken,
-            authenticate: token)
-        return Proven(
-            isProofRight: isExpected || isBare,
-            isIntegrityCodeRight: constantTimeEqual(code, message.integrityCode ?? []), sessionKey: sessionKey)
+        return (isExpected || isBare, try NTLMKeys.sessionBaseKey(responseKey: responseKey, proof: response.proof))
+    }
+
+    /// Checks that the client meant this server, and this kind of connection.
+    private func check(_ response: NTLMv2Response, against policy: NTLMPolicy, _ verdict: inout Verdict) {
+        guard policy.target != .any else { return }
+        // DCE/RPC over TCP has no channel beneath it that a proof could be bound to. One that is was made in another's.
+        if let bindings = response.pairs[.channelBindings] {
+            verdict.require(bindings.allSatisfy { $0 == 0 }, .logonDenied(.foreignTarget("a channel")))
+        }
+        guard let name = response.targetName, !name.isEmpty, !response.pairs.flags.contains(.unverifiedTarget) else {
+            verdict.require(policy.target != .required, .logonDenied(.foreignTarget("")))
+            return
+        }
+        verdict.require(
+            NTLMTarget(name).isOne(of: policy.hosts(for: peer)), .logonDenied(.foreignTarget(String(name.prefix(256)))))
     }
 
     /// Checks that the client answered to what we sent, and that it did so now.
@@ -239,11 +320,6 @@ actor NTLMAcceptor: SecurityAcceptor {
 }
 
 extension [UInt8] {
-    /// UTF-16LE code units; an odd octet at the end is dropped.
-    fileprivate var utf16Units: [UInt16] {
-        stride(from: 0, to: count - 1, by: 2).map { UInt16(self[$0]) | UInt16(self[$0 + 1]) << 8 }
-    }
-
     /// Zeroes.
     fileprivate init(_ count: Int) {
         self.init(repeating: 0, count: count)

@@ -122,6 +122,11 @@ struct NTLMAuthenticate: Sendable, Equatable {
         integrityCode = payloadStart >= place.upperBound && token.count >= place.upperBound ? Array(token[place]) : nil
     }
 
+    /// Whether the client asks to be nobody ([MS-NLMP] 3.2.5.1.2).
+    var isAnonymous: Bool {
+        flags.contains(.anonymous) || (user.isEmpty && ntResponse.count <= 1)
+    }
+
     var encoded: [UInt8] {
         var writer = NTLMWriter(type: 3, fixedLength: integrityCode == nil ? 72 : 88)
         // The names come before the responses in the payload, as Windows has them.
@@ -174,5 +179,15 @@ struct NTLMv2Response: Sendable, Equatable {
         blob = Array(response[16...])
         timestamp = Array(response[24..<32]).littleEndianValue
         pairs = try AVPairs(response[44...])
+    }
+
+    /// The service principal name that the client means to reach; nil if it says nothing about that.
+    var targetName: String? {
+        pairs[.targetName].map { octets in
+            let units = stride(from: 0, to: octets.count - 1, by: 2).map {
+                UInt16(octets[$0]) | UInt16(octets[$0 + 1]) << 8
+            }
+            return String(decoding: units, as: UTF16.self)
+        }
     }
 }

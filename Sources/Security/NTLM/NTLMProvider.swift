@@ -26,10 +26,7 @@ public struct NTLMProvider: SecurityProvider {
     /// NTLM's number.
     public let authenticationType = AuthenticationType.ntlm
 
-    private let environment: NTLMEnvironment
-    private let users: any UserDirectory
-    private let integrityCode: IntegrityCodePolicy
-    private let observer: (@Sendable (Event) -> Void)?
+    private let policy: NTLMPolicy
 
     /// Offers NTLM.
     ///
@@ -38,21 +35,43 @@ public struct NTLMProvider: SecurityProvider {
     ///   - users: the accounts.
     ///   - integrityCode: which clients have to send a MIC. ``IntegrityCodePolicy/whenPromised`` is what the specification
     ///     demands, and what impacket's users need; ``IntegrityCodePolicy/required`` is for networks without such clients.
+    ///   - target: what a client may say about the server that it means to reach.
+    ///   - targetNames: further names and addresses that clients reach this node by.
+    ///   - authority: who answers for accounts that `users` does not have; nil for nobody.
+    ///   - throttle: what slows the guessing of passwords; nil for nothing. One is shared by all that guard the same accounts.
     ///   - observer: is told what happened; called on the acceptor, so it should be quick.
     public init(
         environment: NTLMEnvironment, users: any UserDirectory, integrityCode: IntegrityCodePolicy = .whenPromised,
-        observer: (@Sendable (Event) -> Void)? = nil
+        target: NTLMTargetPolicy = .ifNamed, targetNames: [String] = [], authority: (any NTLMAuthority)? = nil,
+        throttle: LogonThrottle? = nil, observer: (@Sendable (Event) -> Void)? = nil
     ) {
-        self.environment = environment
-        self.users = users
-        self.integrityCode = integrityCode
-        self.observer = observer
+        policy = NTLMPolicy(
+            environment: environment, users: users, integrityCode: integrityCode, target: target,
+            targetNames: targetNames, authority: authority, throttle: throttle, observer: observer)
     }
 
     /// Starts one exchange, with a challenge of its own.
     public func makeAcceptor(for peer: SecurityPeer) -> any SecurityAcceptor {
-        NTLMAcceptor(
-            environment: environment, users: users, integrityCode: integrityCode, world: NTLMWorld(), observer: observer
-        )
+        NTLMAcceptor(policy: policy, peer: peer, world: NTLMWorld())
+    }
+}
+
+/// All that an acceptor goes by; see ``NTLMProvider/init(environment:users:integrityCode:target:targetNames:authority:throttle:observer:)``.
+struct NTLMPolicy: Sendable {
+    var environment: NTLMEnvironment
+    var users: any UserDirectory
+    var integrityCode: NTLMProvider.IntegrityCodePolicy
+    var target = NTLMTargetPolicy.ifNamed
+    var targetNames: [String] = []
+    var authority: (any NTLMAuthority)?
+    var throttle: LogonThrottle?
+    var observer: (@Sendable (NTLMProvider.Event) -> Void)?
+
+    /// The names and addresses by which this client may have meant to reach us.
+    func hosts(for peer: SecurityPeer) -> [String] {
+        var hosts = [environment.netbiosComputerName, environment.dnsComputerName] + targetNames
+        hosts.append(peer.localAddress)
+        if AddressGroup.isLoopback(peer.localAddress) { hosts.append("localhost") }
+        return hosts
     }
 }

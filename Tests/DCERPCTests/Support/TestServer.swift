@@ -77,10 +77,11 @@ func withServer(
         dnsDomainName: "example.test")
     var logger = Logger(label: "test")
     logger.logLevel = .critical
+    let ntlm = NTLMProvider(environment: environment, users: OneUser())
     let server = RPCServer(
         configuration: RPCServerConfiguration(
             endpoints: [RPCEndpoint(host: "127.0.0.1", services: services)],
-            providers: [NTLMProvider(environment: environment, users: OneUser())], limits: limits,
+            providers: [ntlm, SPNEGOProvider([ntlm])], limits: limits,
             principalNames: [.ntlm: "DOMAIN\\NODE1$"], shutdownTime: shutdownTime), logger: logger)
     let addresses = try await server.start()
     do {

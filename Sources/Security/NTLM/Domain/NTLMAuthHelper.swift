@@ -1,0 +1,147 @@
+import NIOPosix
+import Synchronization
+
+/// Has NTLM responses checked by a domain, through Samba's `ntlm_auth --helper-protocol=ntlm-server-1`, which asks winbind.
+///
+/// The protocol is lines of `Name: value`, or `Name:: value` in Base64, up to a line with one dot (ntlm_auth(1)). A helper is
+/// started when it is needed, stays for the next question, and is replaced where it fails. So many work beside each other;
+/// further logons wait for them.
+public final class NTLMAuthHelper: NTLMAuthority {
+    /// Runs a helper's questions, which block.
+    private let threads: NIOThreadPool
+    private let command: [String]
+    private let limit: Duration
+    private let isAdministrator: @Sendable (_ domain: String, _ user: String) -> Bool
+    private let idle = Mutex<[Idle]>([])
+
+    /// A helper that waits for a question. A class, because an array holds nothing that cannot be copied; owned by the
+    /// array or by the one thread that took it out.
+    private final class Idle: Sendable {
+        private let process: Mutex<HelperProcess>
+
+        init(_ command: [String]) throws(HelperProcess.Failure) {
+            process = Mutex(try HelperProcess(command))
+        }
+
+        func ask(_ question: [UInt8], within limit: Duration) throws(HelperProcess.Failure) -> [Substring] {
+            try process.withLock { process throws(HelperProcess.Failure) in
+                try process.ask(question, within: limit)
+            }
+        }
+    }
+
+    /// Prepares to ask.
+    ///
+    /// - Parameters:
+    ///   - command: the helper's path and its arguments; by default Samba's.
+    ///   - helpers: how many are asked at a time.
+    ///   - limit: how long one may take to answer.
+    ///   - isAdministrator: whether an account of the domain may administer this node.
+    public init(
+        command: [String] = ["/usr/bin/ntlm_auth", "--helper-protocol=ntlm-server-1"], helpers: Int = 4,
+        limit: Duration = .seconds(10), isAdministrator: @escaping @Sendable (_ domain: String, _ user: String) -> Bool
+    ) {
+        self.command = command
+        self.limit = limit
+        self.isAdministrator = isAdministrator
+        threads = NIOThreadPool(numberOfThreads: helpers)
+        threads.start()
+    }
+
+    deinit {
+        threads.shutdownGracefully { _ in }
+    }
+
+    /// Asks a helper.
+    public func check(_ logon: NTLMDomainLogon) async throws(SecurityError) -> NTLMDomainAccount? {
+        let question = Self.question(logon)
+        let lines: [Substring]
+        do {
+            lines = try await threads.runIfActive { try self.ask(question) }
+        } catch {
+            throw .directoryUnavailable("\(error)")
+        }
+        let answer = Dictionary(
+            lines.compactMap { line in
+                line.firstIndex(of: ":").map { (line[..<$0], line[$0...].drop { $0 == ":" || $0 == " " }) }
+            }, uniquingKeysWith: { first, _ in first })
+        if let error = answer["Error"] { throw .directoryUnavailable("the helper says: \(error)") }
+        guard answer["Authenticated"] == "Yes" else { return nil }
+        guard let key = answer["User-Session-Key"].flatMap({ Self.octets($0) }), key.count == 16 else {
+            throw .directoryUnavailable("the helper gave no session key")
+        }
+        let (domain, user) = Self.account(logon)
+        let identity = ClientIdentity(
+            domain: domain, user: user, sid: "", isAdministrator: isAdministrator(domain, user))
+        return NTLMDomainAccount(identity: identity, sessionBaseKey: SecretBytes(key))
+    }
+
+    private func ask(_ question: [UInt8]) throws(HelperProcess.Failure) -> [Substring] {
+        if let helper = idle.withLock({ $0.popLast() }) {
+            do throws(HelperProcess.Failure) {
+                return try ask(helper, question)
+            } catch .ended {
+                // It went while it had nothing to do; a new one may know better.
+            }
+        }
+        return try ask(try Idle(command), question)
+    }
+
+    /// Asks, and keeps the helper for the next one if it has answered.
+    private func ask(_ helper: Idle, _ question: [UInt8]) throws(HelperProcess.Failure) -> [Substring] {
+        let lines = try helper.ask(question, within: limit)
+        idle.withLock { $0.append(helper) }
+        return lines
+    }
+
+    /// The account, with the domain that a user's principal name may carry.
+    private static func account(_ logon: NTLMDomainLogon) -> (domain: String, user: String) {
+        guard logon.domain.isEmpty, let at = logon.user.lastIndex(of: "@") else { return (logon.domain, logon.user) }
+        return (String(logon.user[logon.user.index(after: at)...]), String(logon.user[..<at]))
+    }
+
+    /// Names go in Base64, so that nobody's name can be a line of ours.
+    private static func question(_ logon: NTLMDomainLogon) -> [UInt8] {
+        var text = "LANMAN-Challenge: \(hexadecimal(logon.serverChallenge))\n"
+        text += "NT-Response: \(hexadecimal(logon.response))\n"
+        text += "Username:: \(base64(Array(logon.user.utf8)))\n"
+        if !logon.domain.isEmpty { text += "NT-Domain:: \(base64(Array(logon.domain.utf8)))\n" }
+        text += "Request-User-Session-Key: Yes\n.\n"
+        return Array(text.utf8)
+    }
+
+    private static func hexadecimal(_ octets: [UInt8]) -> String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        var text: [UInt8] = []
+        text.reserveCapacity(2 * octets.count)
+        for octet in octets { text += [digits[Int(octet >> 4)], digits[Int(octet & 15)]] }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    private static func octets(_ digits: Substring) -> [UInt8]? {
+        let digits = Array(digits.utf8)
+        guard digits.count.isMultiple(of: 2) else { return nil }
+        var octets: [UInt8] = []
+        for index in stride(from: 0, to: digits.count, by: 2) {
+            guard let octet = UInt8(String(decoding: digits[index...(index + 1)], as: UTF8.self), radix: 16) else {
+                return nil
+            }
+            octets.append(octet)
+        }
+        return octets
+    }
+
+    /// RFC 4648 section 4.
+    private static func base64(_ octets: [UInt8]) -> String {
+        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+        var text: [UInt8] = []
+        for start in stride(from: 0, to: octets.count, by: 3) {
+            let group = octets[start..<min(start + 3, octets.count)]
+            let bits = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
+            for place in 0..<4 {
+                text.append(place <= group.count ? alphabet[bits >> (18 - 6 * place) & 63] : 0x3D)
+            }
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+}
