@@ -21,6 +21,8 @@ public enum SecurityError: Error, Sendable, Equatable {
     case contextUnusable
     /// libcrypto refused a primitive.
     case cryptography(CryptographyError)
+    /// Kerberos did not work; the cause says what to do.
+    case kerberos(KerberosError)
 
     /// Why a logon was refused; for the log of the machine that refused it, never for the wire.
     public enum LogonRefusal: Sendable, Equatable {
@@ -62,6 +64,7 @@ extension SecurityError: CustomStringConvertible {
         case .unsupportedLevel(let level): "the level \(level) is not supported by this provider"
         case .contextUnusable: "the security context cannot be used any more"
         case .cryptography(let cause): "\(cause)"
+        case .kerberos(let cause): "\(cause)"
         }
     }
 }

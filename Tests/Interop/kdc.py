@@ -35,8 +35,10 @@ _ALL = " ".join(ENCTYPES.values())
 class KDC:
     """One realm. The database is made when it starts; its end leaves nothing but the folder."""
 
-    def __init__(self, folder: Path, realm: str = "CLUSPREP.TEST"):
+    def __init__(self, folder: Path, realm: str = "CLUSPREP.TEST", tickets: str = "10h"):
+        """Tickets live as long as said."""
         self.folder = Path(folder)
+        self.tickets = tickets
         self.realm = realm
         self.port = 0
         self.process: subprocess.Popen | None = None
@@ -53,13 +55,13 @@ class KDC:
     def __exit__(self, *_):
         self.stop()
 
-    def start(self, tickets: str = "10h") -> KDC:
-        """Makes the database and serves it; tickets live as long as said."""
+    def start(self) -> KDC:
+        """Makes the database and serves it."""
         program = _server("krb5kdc", "krb5-kdc")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = _free_port()
         (self.folder / "krb5.conf").write_text(self._client_configuration())
-        (self.folder / "kdc.conf").write_text(self._server_configuration(tickets))
+        (self.folder / "kdc.conf").write_text(self._server_configuration())
         self._run(_server("kdb5_util", "krb5-kdc"), "create", "-s", "-P", "master", "-r", self.realm)
         with (self.folder / "kdc.out").open("ab") as log:
             self.process = subprocess.Popen(
@@ -155,7 +157,7 @@ class KDC:
     {self.realm.lower()} = {self.realm}
 """
 
-    def _server_configuration(self, tickets: str) -> str:
+    def _server_configuration(self) -> str:
         folder = self.folder
         return f"""\
 [kdcdefaults]
@@ -166,8 +168,8 @@ class KDC:
         database_name = {folder / "principal"}
         key_stash_file = {folder / "stash"}
         acl_file = {folder / "acl"}
-        max_life = {tickets}
-        max_renewable_life = {tickets}
+        max_life = {self.tickets}
+        max_renewable_life = {self.tickets}
         master_key_type = aes256-cts-hmac-sha1-96
         supported_enctypes = aes256-cts-hmac-sha1-96:normal aes128-cts-hmac-sha1-96:normal arcfour-hmac:normal
     }}
