@@ -91,7 +91,8 @@ struct Node: Service {
             // The class that rpc.remact and rpc.oxidresolve of Samba's smbtorture activate.
             classes.append(.activationProbe(clsid: "02b01c80-e03d-101a-b294-00dd010f2bf9", name: "activation probe"))
         }
-        let security = NodeSecurity(settings, users: users)
+        let security = NodeSecurity(
+            settings, users: users, kerberos: try NodeKerberos.make(settings, users: users))
         let dcom = DCOMServer(
             classes: classes,
             configuration: .init(

@@ -11,17 +11,21 @@ struct NodeSecurity {
     let principalNames: [AuthenticationType: String]
 
     /// Offers what the settings allow; every mechanism by itself, and all of them in SPNEGO.
-    init(_ settings: Settings, users: NodeUserDirectory) {
+    init(_ settings: Settings, users: NodeUserDirectory, kerberos: NodeKerberos?) {
         let ntlm = NTLMProvider(
             environment: settings.ntlmEnvironment, users: users,
             integrityCode: settings.requireIntegrityCode ? .required : .whenPromised, target: settings.ntlmTarget,
             targetNames: settings.targetNames + settings.bindingNames + settings.bindingAddresses,
             authority: settings.ntlmAuthority, throttle: settings.logonThrottle,
             observer: LogonLog(Logger(label: "clusprepd.ntlm")).note)
-        let mechanisms: [any NegotiableProvider] = [ntlm]
+        // Kerberos first, as Windows prefers it.
+        var mechanisms: [any NegotiableProvider] = [ntlm]
+        if let kerberos { mechanisms.insert(kerberos.provider, at: 0) }
         providers = mechanisms as [any SecurityProvider] + [SPNEGOProvider(mechanisms)]
         let account = "\(settings.domain)\\\(settings.nodeName.uppercased())$"
-        principalNames = [.ntlm: account, .spnego: account]
+        var names = [AuthenticationType.ntlm: account, .spnego: account]
+        if let kerberos { names[.kerberos] = kerberos.principalName }
+        principalNames = names
     }
 }
 

@@ -188,7 +188,7 @@ extension Setting {
             localDisks, iscsiCredentials, shareUser, sharePort, shareAddresses, shareFolder, sambaConfiguration,
             pingPeriod, defenseInterval, challengeTime, presentedVersion, functionalLevel, logFolder, logShare,
             logGroup, eventLogSize, logLevel,
-        ] + limits + [
+        ] + limits + kerberos + [
             requireIntegrityCode, targetNames, ntlmTarget, ntlmAuth, domainAdministrators, freeLogonFailures,
             shutdownTimeout, diskThreads, activationProbe, ready, stopAtEndOfInput,
         ]

@@ -43,6 +43,7 @@ struct Settings: Equatable, Sendable {
     var logLevel = Logger.Level.info
     var limits = Limits()
     var requireIntegrityCode = false
+    var kerberos = KerberosSettings()
     var targetNames: [String] = []
     var ntlmTarget = NTLMTargetPolicy.ifNamed
     /// Empty for none.
@@ -201,6 +202,7 @@ struct Settings: Equatable, Sendable {
         limits = try Limits(reader)
         requireIntegrityCode = try reader.flag(.requireIntegrityCode) ?? requireIntegrityCode
         try readLogons(reader)
+        kerberos = try KerberosSettings(reader)
         shutdownTimeout = try reader.seconds(.shutdownTimeout) ?? shutdownTimeout
         diskThreads = try reader.number(.diskThreads) ?? diskThreads
         activationProbe = try reader.flag(.activationProbe) ?? activationProbe

@@ -12,13 +12,15 @@ enum StartupError: Error, Equatable, CustomStringConvertible {
     case listen(address: String, port: Int, reason: String)
     /// OpenSSL lacks what NTLM is made of.
     case cryptography(String)
+    /// Kerberos is configured, and its keytab cannot be used.
+    case kerberos(String)
 
     /// The exit status: 64 for usage and 78 for configuration, as sysexits.h has them, else 1.
     var exitStatus: Int32 {
         switch self {
         case .usage: 64
         case .badSetting, .badFile: 78
-        case .state, .listen, .cryptography: 1
+        case .state, .listen, .cryptography, .kerberos: 1
         }
     }
 
@@ -29,7 +31,7 @@ enum StartupError: Error, Equatable, CustomStringConvertible {
         case .badFile(let path, let reason): "configuration file \(path): \(reason)"
         case .state(let reason): reason
         case .listen(let address, let port, let reason): "cannot listen on \(address) port \(port): \(reason)"
-        case .cryptography(let reason): reason
+        case .cryptography(let reason), .kerberos(let reason): reason
         }
     }
 }
