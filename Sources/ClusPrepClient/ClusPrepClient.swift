@@ -50,6 +50,19 @@ public struct ClusPrepClient: Sendable {
             })
     }
 
+    /// A node that is called with Kerberos tickets.
+    ///
+    /// - Parameters:
+    ///   - host: its name or address.
+    ///   - port: its endpoint mapper's port.
+    ///   - target: the node's service in Kerberos; every connection is for it, whatever address the node gives for its objects.
+    ///   - cache: the ccache by its name in libkrb5; nil for the user's own, which KRB5CCNAME names.
+    public init(host: String, port: UInt16 = 135, target: KerberosInitiator.Target, cache: String? = nil) {
+        self.init(
+            host: host, port: port,
+            security: ClientSecurity { _ in KerberosInitiator(target: target, cache: cache) })
+    }
+
     /// A node that is called with any security provider.
     public init(host: String, port: UInt16 = 135, security: ClientSecurity) {
         self.host = host

@@ -21,7 +21,7 @@ struct SetupCommand: AsyncParsableCommand {
             """,
         subcommands: [
             ShowSetup.self, HostLabelCommand.self, LevelsCommand.self, SecretCommand.self, CertificatesCommand.self,
-            JoinCommand.self,
+            JoinCommand.self, KeytabCommand.self,
         ],
         defaultSubcommand: ShowSetup.self)
 
