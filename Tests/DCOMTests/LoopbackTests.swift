@@ -93,18 +93,57 @@ struct LoopbackTests {
         }
     }
 
+    @Test("a client whose connections were lost finds its object again, with all its references and its ping set")
+    func reconnects() async throws {
+        let test = TestServer()
+        let first = Self.server(of: test)
+        let addresses = try await first.start()
+        test.server.exporterDidStart(port: addresses[1].port)
+        let object = try await ActivationClient().activate(
+            host: "127.0.0.1", port: addresses[0].port, clsid: TestObject.clsid, iids: [TestObject.a],
+            credentials: .alice)
+        try await object.ping()
+        let lost = try await object.proxy(TestObject.a)
+        // The listeners end, and others listen in their place; the exporter and its objects live on.
+        await first.shutdown()
+        await #expect(throws: (any Error).self) { try await doubled(1, by: lost) }
+        await #expect(throws: (any Error).self) { try await object.reconnect() }
+        let second = Self.server(of: test, port: addresses[0].port)
+        let again = try await second.start()
+        test.server.exporterDidStart(port: again[1].port)
+        try await object.reconnect()
+        #expect(try await doubled(21, by: object.proxy(TestObject.a)) == 42)
+        #expect(try await doubled(4, by: object.proxy(TestObject.b)) == 8)
+        try await object.ping()
+        #expect(test.log.releasedCount == 0)
+        try await object.release()
+        #expect(test.log.releasedCount == 1 && test.server.exporter.objectCount == 0)
+        await #expect(throws: DCOMError.released) { try await object.reconnect() }
+        await second.shutdown()
+    }
+
+    @Test("after a restart of the server a client learns that its object is gone: OR_INVALID_OXID")
+    func staleExporter() async throws {
+        let (before, after) = (TestServer(), TestServer())
+        let first = Self.server(of: before)
+        let addresses = try await first.start()
+        before.server.exporterDidStart(port: addresses[1].port)
+        let object = try await ActivationClient().activate(
+            host: "127.0.0.1", port: addresses[0].port, clsid: TestObject.clsid, iids: [TestObject.a],
+            credentials: .alice)
+        await first.shutdown()
+        await before.server.shutdown()
+        let second = Self.server(of: after, port: addresses[0].port)
+        let again = try await second.start()
+        after.server.exporterDidStart(port: again[1].port)
+        await #expect(throws: DCOMError.resolverFailed(.invalidOXID)) { try await object.reconnect() }
+        await #expect(throws: (any Error).self) { try await object.release() }
+        await second.shutdown()
+    }
+
     private func withServer(_ body: (TestServer, UInt16) async throws -> Void) async throws {
         let test = TestServer()
-        let provider = NTLMProvider(
-            environment: NTLMEnvironment(
-                netbiosComputerName: "NODE1", netbiosDomainName: "LAB", dnsComputerName: "node1.lab.test",
-                dnsDomainName: "lab.test"), users: TestUsers())
-        let server = RPCServer(
-            configuration: RPCServerConfiguration(
-                endpoints: [
-                    RPCEndpoint(host: "127.0.0.1", services: test.server.resolverServices),
-                    RPCEndpoint(host: "127.0.0.1", services: test.server.exporterServices),
-                ], providers: [provider]))
+        let server = Self.server(of: test)
         let addresses = try await server.start()
         test.server.exporterDidStart(port: addresses[1].port)
         do {
@@ -114,6 +153,20 @@ struct LoopbackTests {
             throw error
         }
         await server.shutdown()
+    }
+
+    /// Listens for the resolver at this port, or at a free one, and for the exporter at a free one.
+    private static func server(of test: TestServer, port: UInt16 = 0) -> RPCServer {
+        let provider = NTLMProvider(
+            environment: NTLMEnvironment(
+                netbiosComputerName: "NODE1", netbiosDomainName: "LAB", dnsComputerName: "node1.lab.test",
+                dnsDomainName: "lab.test"), users: TestUsers())
+        return RPCServer(
+            configuration: RPCServerConfiguration(
+                endpoints: [
+                    RPCEndpoint(host: "127.0.0.1", port: port, services: test.server.resolverServices),
+                    RPCEndpoint(host: "127.0.0.1", services: test.server.exporterServices),
+                ], providers: [provider]))
     }
 }
 

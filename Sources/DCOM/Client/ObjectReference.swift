@@ -11,11 +11,16 @@ public actor ObjectReference {
     /// The version that client and server have in common.
     public nonisolated let version: COMVERSION
 
-    private let resolver: RPCClient
-    private let exporter: RPCClient
-    private let unknown: BoundInterface
-    private let remoteUnknown: GUID
+    private let oxid: UInt64
+    private let host: String
+    private let resolverPort: UInt16
+    private let credentials: ClientSecurity
+    private let level: AuthenticationLevel
     private let wantsPing: Bool
+    private var resolver: RPCClient
+    private var exporter: RPCClient
+    private var unknown: BoundInterface
+    private var remoteUnknown: GUID
     private var interfaces: [GUID: Held] = [:]
     private var bound: [GUID: BoundInterface] = [:]
     private var resolverInterface: BoundInterface?
@@ -46,12 +51,16 @@ public actor ObjectReference {
             throw DCOMError.activationFailed(failures.values.first { $0.isFailure } ?? .noInterface)
         }
         oid = object.oid
+        oxid = object.oxid
         wantsPing = object.flags & DCOMConstant.noPing == 0
         version = try reply.exporter.version.negotiated()
         remoteUnknown = reply.exporter.remoteUnknown
         let hint = UInt8(exactly: reply.exporter.authenticationHint).flatMap(AuthenticationLevel.init(rawValue:))
-        let level = max(credentials.level, hint ?? .none)
+        level = max(credentials.level, hint ?? .none)
         self.resolver = resolver
+        self.host = host
+        resolverPort = resolver.remoteAddress.port
+        self.credentials = credentials
         exporter = try await Self.connect(reply.exporter.bindings, host: host)
         // The first bind authenticates the connection, the others are made under the same protection.
         do {
@@ -77,6 +86,52 @@ public actor ObjectReference {
             }
         }
         throw failure
+    }
+
+    // MARK: Connections
+
+    /// Connects anew after a connection was lost ([MS-DCOM] 3.2.4.1.2.2): asks the resolver where the exporter is, and goes on
+    /// with the references that are held, which are the object's and not the connection's.
+    ///
+    /// Proxies that were made before stay with the connection that was lost; ask for new ones.
+    ///
+    /// - Throws: ``DCOMError/resolverFailed(_:)`` with OR_INVALID_OXID if the exporter has ended, and the object with it; what
+    ///   connecting throws if it cannot be reached, and then it can be tried again.
+    public func reconnect() async throws {
+        guard !isReleased else { throw DCOMError.released }
+        let newResolver = try await RPCClient.connect(host: host, port: resolverPort)
+        do {
+            try await resolve(by: newResolver)
+        } catch {
+            await newResolver.close()
+            throw error
+        }
+    }
+
+    private func resolve(by newResolver: RPCClient) async throws {
+        let interface = try await newResolver.bind(
+            IObjectExporter.interface.syntax, security: credentials.makeInitiator(host),
+            level: max(credentials.level, .packetIntegrity))
+        let response = try await IObjectExporterClient(interface).resolveOxid2(
+            .init(pOxid: oxid, cRequestedProtseqs: 1, arRequestedProtseqs: [DCOMConstant.tcp]))
+        try settle(response.returnValue)
+        guard let bindings = response.ppdsaOxidBindings else { throw DCOMError.malformedBindings("there are none") }
+        let newExporter = try await Self.connect(DualStringArray(bindings), host: host)
+        do {
+            let newUnknown = try await newExporter.bind(
+                IRemUnknown.interface.syntax, security: credentials.makeInitiator(host), level: level)
+            // While we waited the reference may have been released.
+            guard !isReleased else { throw DCOMError.released }
+            let lost = [resolver, exporter]
+            (resolver, exporter, unknown) = (newResolver, newExporter, newUnknown)
+            remoteUnknown = response.pipidRemUnknown
+            resolverInterface = interface
+            bound = [:]
+            for connection in lost { await connection.close() }
+        } catch {
+            await newExporter.close()
+            throw error
+        }
     }
 
     // MARK: Interfaces
