@@ -137,36 +137,6 @@ extension Setting {
     static let logLevel = Setting(
         name: "logLevel", kind: .text("LEVEL"),
         help: "trace, debug, info, notice, warning, error or critical, to standard error. Default info.")
-    static let requireIntegrityCode = Setting(
-        name: "requireIntegrityCode", kind: .flag,
-        help: "Refuse NTLM clients that promise no message integrity code, impacket among them.")
-    static let targetNames = Setting(
-        name: "targetNames", kind: .texts("NAME"),
-        help: """
-            Further names and addresses that clients reach this node by (aliases, addresses behind a translator). An NTLM proof \
-            that was made for a server of another name is refused, for it may have been relayed. Default none.
-            """)
-    static let ntlmTarget = Setting(
-        name: "ntlmTarget", kind: .text("any|named|required"),
-        help: """
-            Whether an NTLM client has to name the server that it means: any lets every proof in, named those that name this \
-            node or none, required only those that name this node. Default named.
-            """)
-    static let ntlmAuth = Setting(
-        name: "ntlmAuth", kind: .texts("WORD"),
-        help: """
-            The program, and its arguments, that has a domain check NTLM users that the node does not know itself, such as \
-            /usr/bin/ntlm_auth --helper-protocol=ntlm-server-1. Default none.
-            """)
-    static let domainAdministrators = Setting(
-        name: "domainAdministrators", kind: .texts("DOMAIN\\NAME"),
-        help: "Users of that domain who may administer this node. Default none.")
-    static let freeLogonFailures = Setting(
-        name: "freeLogonFailures", kind: .number(0...1_000_000),
-        help: """
-            How many failed logons of one user, or from one address, cost nothing; further ones make the next wait, twice as \
-            long each time. One is forgiven every minute. Default 10.
-            """)
     static let shutdownTimeout = Setting(
         name: "shutdownTimeout", kind: .seconds(0...600),
         help: "Seconds that calls in progress get when the daemon is told to stop. Default 10.")
@@ -188,8 +158,7 @@ extension Setting {
             localDisks, iscsiCredentials, shareUser, sharePort, shareAddresses, shareFolder, sambaConfiguration,
             pingPeriod, defenseInterval, challengeTime, presentedVersion, functionalLevel, logFolder, logShare,
             logGroup, eventLogSize, logLevel,
-        ] + limits + kerberos + [
-            requireIntegrityCode, targetNames, ntlmTarget, ntlmAuth, domainAdministrators, freeLogonFailures,
+        ] + limits + logons + kerberos + [
             shutdownTimeout, diskThreads, activationProbe, ready, stopAtEndOfInput,
         ]
 }

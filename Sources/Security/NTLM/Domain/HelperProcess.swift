@@ -38,11 +38,11 @@ struct HelperProcess: ~Copyable {
         var ends: (Int32, Int32) = (-1, -1)
         // A socket and not two pipes: writing to a helper that is gone is an error there, and no signal.
         let pair = withUnsafeMutableBytes(of: &ends) { ends in
-            socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, ends.bindMemory(to: Int32.self).baseAddress)
+            socketpair(
+                AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0,
+                ends.bindMemory(to: Int32.self).baseAddress)
         }
         guard pair == 0 else { throw .cannotStart(program: program, errno: errno) }
-        _ = fcntl(ends.0, F_SETFD, FD_CLOEXEC)
-        _ = fcntl(ends.1, F_SETFD, FD_CLOEXEC)
         defer { close(ends.1) }
 
         var actions = posix_spawn_file_actions_t()
