@@ -144,6 +144,28 @@ struct KnownHolesTests {
         #expect(test.log.releasedCount == 1)
     }
 
+    @Test("users without a security identifier are not one user: neither objects nor sets are shared among them")
+    func usersWithoutIdentifier() async throws {
+        let test = TestServer()
+        let users = [("LAB.TEST", "alice"), ("LAB.TEST", "bob"), ("OTHER.TEST", "alice"), ("LAB.TEST", "Alice")].map {
+            ClientIdentity(domain: $0.0, user: $0.1, sid: "", isAdministrator: true)
+        }
+        let reference = try test.reference(try await test.activate(clsid: TestObject.clsid, .test(users[0])))
+        let mine = try test.objectExporter(.test(users[0]))
+        let set = try await mine.complexPing(.init(cAddToSet: 1, AddToSet: [reference.oid])).pSetId
+        for other in users.dropFirst() + [.administrator] {
+            await #expect(throws: RPCFault(status: 0x8001_0108)) {
+                try await doubled(1, by: test.proxy(TestObject.a, ipid: reference.ipid, other))
+            }
+            let query = try await test.unknown1(other).remQueryInterface(
+                .init(ripid: reference.ipid, cRefs: 1, cIids: 1, iids: [TestObject.a]))
+            #expect(query.returnValue == .invalidObject)
+            #expect(try await test.objectExporter(.test(other)).simplePing(.init(pSetId: set)).returnValue == 1912)
+        }
+        #expect(try await mine.simplePing(.init(pSetId: set)).returnValue == 0)
+        #expect(try await doubled(4, by: test.proxy(TestObject.a, ipid: reference.ipid, users[0])) == 8)
+    }
+
     @Test("confusion of identifiers: an OID, an OXID, a set or the remote unknown's IPID is no object's IPID")
     func confusion() async throws {
         let test = TestServer()

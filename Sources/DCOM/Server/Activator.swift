@@ -98,7 +98,7 @@ struct Activator: Sendable {
     ) async throws(HRESULT) -> References {
         do throws(HRESULT) {
             guard let identity = context.identity else { throw .accessDenied }
-            let references = try exporter.export(object, of: description, iids: iids, owner: identity.sid)
+            let references = try exporter.export(object, of: description, iids: iids, owner: identity.owner)
             let isUsable = references.contains { if case .success = $0 { true } else { false } }
             guard isUsable else { throw .noInterface }
             return references

@@ -38,7 +38,7 @@ struct ORPCService: RPCService {
             try await answer(call, remoteUnknown, opnum, &decoder, &encoder, context)
             return
         }
-        guard let target = exporter.beginCall(ipid, user: identity.sid) else { throw RPCFault(.disconnected) }
+        guard let target = exporter.beginCall(ipid, user: identity.owner) else { throw RPCFault(.disconnected) }
         do {
             // The IPID of one interface says nothing about the methods of another.
             guard target.iid == interface.syntax.uuid else { throw RPCFault(.invalidIPID) }

@@ -75,6 +75,6 @@ struct ObjectResolverService: IObjectExporterServer {
         guard authorization.allows(context, level: authorization.resolverLevel), let identity = context.identity else {
             throw .accessDenied
         }
-        return identity.sid
+        return identity.owner
     }
 }

@@ -39,14 +39,14 @@ struct RemoteUnknownService: IRemUnknown2Server {
     func remAddRef(
         _ request: IRemUnknown.RemAddRef.Request, context: CallContext
     ) async throws -> IRemUnknown.RemAddRef.Response {
-        let results = exporter.addReferences(request.InterfaceRefs, user: context.identity?.sid ?? "")
+        let results = exporter.addReferences(request.InterfaceRefs, user: context.identity?.owner ?? "")
         return IRemUnknown.RemAddRef.Response(pResults: results, returnValue: .ok)
     }
 
     func remRelease(
         _ request: IRemUnknown.RemRelease.Request, context: CallContext
     ) async throws -> IRemUnknown.RemRelease.Response {
-        await exporter.releaseReferences(request.InterfaceRefs, user: context.identity?.sid ?? "")
+        await exporter.releaseReferences(request.InterfaceRefs, user: context.identity?.owner ?? "")
         return IRemUnknown.RemRelease.Response(returnValue: .ok)
     }
 
@@ -56,7 +56,7 @@ struct RemoteUnknownService: IRemUnknown2Server {
         guard iids.count <= exporter.limits.interfacesPerRequest else { throw .outOfMemory }
         guard
             let found = exporter.queryInterface(
-                ipid, iids: iids, references: references, user: context.identity?.sid ?? "")
+                ipid, iids: iids, references: references, user: context.identity?.owner ?? "")
         else { throw .invalidObject }
         return found
     }
