@@ -28,7 +28,8 @@ GROWTH = 12 << 20
 def test_nothing_is_left_of_a_thousand_clients(daemons, record_property):
     nodes = daemons(
         ping_period=str(PERIOD), defense_interval="0.5", challenge_time="1.5", maximum_connections=str(3 * POPULATION),
-        maximum_objects=str(OBJECTS), maximum_ping_sets=str(OBJECTS), authentication_timeout="5",
+        maximum_objects=str(OBJECTS), maximum_objects_per_user=str(OBJECTS), maximum_ping_sets=str(OBJECTS),
+        authentication_timeout="5",
     ).start()
     lab, node = nodes.lab, nodes.nodes[0]
     credentials = Credentials(lab.domain, lab.user, lab.password)

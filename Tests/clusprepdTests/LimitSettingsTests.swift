@@ -54,9 +54,12 @@ struct LimitSettingsTests {
         Change("--connection-call-memory", 7) { $0.server.association.maximumCallOctets >> 20 },
         Change("--call-memory", 7) { $0.server.maximumCallOctets >> 20 },
         Change("--maximum-objects", 7) { $0.exporter.objects },
+        Change("--maximum-objects-per-user", 7) { $0.exporter.objectsPerUser },
         Change("--maximum-interfaces-per-request", 7) { $0.exporter.interfacesPerRequest },
         Change("--maximum-ping-sets", 7) { $0.exporter.pingSets },
         Change("--maximum-objects-per-ping-set", 7) { $0.exporter.objectsPerSet },
+        Change("--maximum-ping-sets-per-user", 7) { $0.exporter.pingSetsPerUser },
+        Change("--maximum-memberships", 7) { $0.exporter.memberships },
         Change("--maximum-mapper-handles", 7) { $0.mapper.inquiries },
         Change("--maximum-mapper-handles-per-client", 7) { $0.mapper.inquiriesOfGroup },
     ]
