@@ -41,7 +41,10 @@ struct NodeOptionsTests {
 
     @Test(arguments: [
         (["--node", "beta"], "--user DOMAIN\\NAME"), (["--user", "LAB\\admin"], "--node HOST"),
-        (["--node", "", "--user", "LAB\\admin"], "--node needs"),
+        (["--node", "", "--user", "LAB\\admin"], "--node needs"), (["--kerberos"], "--kerberos needs"),
+        (["--node", "beta", "--kerberos", "--user", "LAB\\admin"], "exclude each other"),
+        (["--node", "beta", "--user", "LAB\\admin", "--principal", "host/beta"], "--principal needs --kerberos"),
+        (["--node", "beta", "--kerberos", "--principal", ""], "--principal needs"),
         (["--node", "beta", "--user", "LAB\\admin", "--port", "0"], "--port"),
         (["--node", "beta", "--user", "LAB\\admin", "--port", "65536"], "--port"),
     ])
@@ -54,6 +57,12 @@ struct NodeOptionsTests {
     ])
     func wrongUsers(_ user: String) {
         #expect(Self.refusal(["--node", "beta", "--user", user]).contains("--user is DOMAIN\\NAME"))
+    }
+
+    @Test(arguments: [[], ["--principal", "host/beta.lab.test@LAB.TEST"]])
+    func tickets(_ principal: [String]) throws {
+        let options = try NodeOptions.parse(["--node", "beta.lab.test", "--kerberos"] + principal)
+        #expect(try options.client(password: { throw Asked(user: $0) }) != nil, "nobody is asked for a password")
     }
 
     /// Others can read a command line.
