@@ -112,7 +112,7 @@ let sambaBind = octets(
     @Test(
         arguments: [
             ("04000003 10000000 10000000 01000000", PDUError.version(major: 4, minor: 0, callID: 1, type: .request)),
-            ("05020003 10000000 10000000 01000000", PDUError.version(major: 5, minor: 2, callID: 1, type: .request)),
+            ("05010003 10000000 10000000 01000000", PDUError.version(major: 5, minor: 1, callID: 1, type: .request)),
             ("05000103 10000000 10000000 01000000", PDUError.type(1)),
             ("05001403 10000000 10000000 01000000", PDUError.type(20)),
             ("05000003 20000000 10000000 01000000", PDUError.representation),
@@ -125,7 +125,6 @@ let sambaBind = octets(
     }
 
     @Test func acceptsTheNeighboursOfWrongHeaders() throws {
-        #expect(try PDUHeader(octets("05010003 10000000 10000000 01000000")).fragmentLength == 16)
         #expect(try PDUHeader(octets("05000003 10000000 20000800 01000000")).authLength == 8)
     }
 

@@ -75,8 +75,16 @@ extension Association {
     /// The flags of an answer: the client's ability to sign headers is acknowledged, as our providers can.
     private mutating func answerFlags(_ header: PDUHeader) -> PDUFlags {
         guard header.flags.contains(.supportHeaderSigning) else { return .whole }
-        signsHeaders = true
+        if !signsHeaders { signHeaders() }
         return [.whole, .supportHeaderSigning]
+    }
+
+    /// Signs headers from now on. Windows does so from the PDU that asks for it, in whatever is still under way.
+    private mutating func signHeaders() {
+        signsHeaders = true
+        securityContexts.signHeaders()
+        partialRequest?.security?.signsHeader = true
+        for id in calls.keys { calls[id]?.security?.signsHeader = true }
     }
 
     private func acknowledgement(_ results: [PresentationResult], secondaryAddress: String) -> BindAckPDU {

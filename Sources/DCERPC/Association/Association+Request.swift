@@ -9,7 +9,7 @@ struct PartialRequest: Sendable {
     let object: GUID?
     let representation: DataRepresentation
     /// What protects all its fragments: each must be protected as the first was.
-    let security: MessageSecurity?
+    var security: MessageSecurity?
     /// Nil if the call was refused already: its further fragments are verified and dropped.
     let context: Association.PresentationContext?
     /// Nil while the stub is no longer than any may be.
@@ -18,6 +18,10 @@ struct PartialRequest: Sendable {
 
 extension Association {
     mutating func receiveRequest(_ header: PDUHeader, _ pdu: inout [UInt8]) {
+        // [MS-RPCE] 3.3.3.5.2, note 123.
+        guard header.callID <= UInt32(Int32.max) else {
+            return fail(header.callID, .protocolError, .protocolViolation("a call identifier that is too large"))
+        }
         let fields: RequestFields
         let trailer: SecurityTrailer?
         do throws(PDUError) {

@@ -36,7 +36,7 @@ public struct Association: Sendable {
     struct ActiveCall {
         let serial: UInt64
         let contextID: UInt16
-        let security: MessageSecurity?
+        var security: MessageSecurity?
     }
 
     let limits: AssociationLimits

@@ -41,6 +41,16 @@ struct SecurityContextTable: Sendable {
         set { entries[id] = newValue }
     }
 
+    /// From now on headers are signed: by every context of the connection, also by those that were finished before
+    /// ([MS-RPCE] 3.3.1.1.2).
+    mutating func signHeaders() {
+        for (id, entry) in entries {
+            guard case .established(var security) = entry else { continue }
+            security.signsHeader = true
+            entries[id] = .established(security)
+        }
+    }
+
     mutating func begin(_ trailer: SecurityTrailer, isDefault: Bool) {
         entries[trailer.contextID] = .negotiating(type: trailer.type, levelOctet: trailer.level)
         if isDefault { defaultID = trailer.contextID }

@@ -10,8 +10,8 @@ struct MessageSecurity: Sendable {
     let levelOctet: UInt8
     /// The level that is applied: [MS-RPCE] 2.2.1.1.8 raises `call` to `packet`.
     let level: AuthenticationLevel
-    /// Whether header signing was negotiated.
-    let signsHeader: Bool
+    /// Whether header signing was negotiated, which is the connection's doing and may come late.
+    var signsHeader: Bool
     let context: any SecurityContext
 
     /// The level that an octet asks for, or nil if none that can be asked for.

@@ -65,8 +65,8 @@ public struct PDUHeader: Sendable, Hashable {
     public static let size = 16
     /// The only major version of the protocol.
     public static let majorVersion: UInt8 = 5
-    /// The highest minor version that is accepted; [MS-RPCE] 3.3.1.5.1 speaks 0, [C706] clients may say 1.
-    public static let maximumMinorVersion: UInt8 = 1
+    /// The highest minor version that is accepted: [MS-RPCE] 3.3.1.5.1 knows none but 0, whatever [C706] clients may say.
+    public static let maximumMinorVersion: UInt8 = 0
     /// The least a security trailer can add to a PDU: its own eight octets.
     static let trailerSize = 8
 
