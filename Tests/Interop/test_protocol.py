@@ -1,0 +1,52 @@
+"""The protocol suite against the daemon, one connection a case; and against Samba's server, for comparison."""
+
+import warnings
+
+import pytest
+from lab import Lab
+from protocol_cases import load
+from protocol_peer import Player, Target
+from protocol_suite import differences
+from samba_server import SambaServer
+from test_lab import user_add
+
+CASES = [case for case in load() if case.only != "machine"]
+PASSWORD = "An0ther-secret"
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory):
+    """One node, and a user who is no administrator."""
+    lab = Lab(tmp_path_factory.mktemp("protocol") / "lab", nodes=1, disks=1)
+    node = lab.nodes[0]
+    code, text = user_add(lab, "somebody", PASSWORD)
+    assert code == 0, text
+    users = {
+        "admin": (lab.domain, lab.user, lab.password),
+        "user": (lab.domain, "somebody", PASSWORD),
+        "anonymous": ("", "", ""),
+    }
+    yield Target(node["address"], node["endpointMapperPort"], users)
+    assert lab.stop() == 0
+
+
+def test_there_are_enough():
+    assert len(load()) >= 300
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_case(target, case):
+    Player(target).play(case)
+
+
+def test_samba(tmp_path):
+    """Where Samba departs from the cases is told, not failed: it is another implementation, not the standard."""
+    obstacle = SambaServer.obstacle()
+    if obstacle:
+        pytest.skip(obstacle)
+    with SambaServer(tmp_path) as target:
+        found = differences(target, CASES)
+    for name, text in found.items():
+        print(f"{name}\n    {text}")
+    warnings.warn(f"samba-dcerpcd departs from {len(found)} of {len(CASES)} cases", stacklevel=1)
+    assert len(found) < len(CASES) / 2, "it does not answer at all"
