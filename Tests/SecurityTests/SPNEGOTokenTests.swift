@@ -37,6 +37,18 @@ import Testing
         #expect(offer.encoded == token)
     }
 
+    /// One mechanism whose identifier has so many octets; it and the list have a tag and a length of three octets each.
+    @Test(arguments: [(4088, true), (4089, false)])
+    func theListIsBounded(length: Int, isRead: Bool) {
+        func node(_ tag: UInt8, _ contents: [UInt8]) -> [UInt8] {
+            [tag, 0x82, UInt8(contents.count >> 8), UInt8(contents.count & 0xFF)] + contents
+        }
+        var offer = SPNEGOOffer(mechanisms: [.ntlm], mechanismToken: nil)
+        offer.encodedMechanisms = node(0x30, node(0x06, [0x2B] + [UInt8](repeating: 1, count: length - 1)))
+        #expect(offer.encodedMechanisms.count == length + 8)
+        #expect(((try? SPNEGOToken(offer.encoded)) != nil) == isRead)
+    }
+
     /// RFC 4178 section 4.2.2, all four fields: accept-incomplete, NTLM, one octet each.
     @Test func aResponseIsReadAndWritten() throws {
         let token = hex("a11f301da0030a0101a10c060a2b06010401823702020aa203040107a303040108")

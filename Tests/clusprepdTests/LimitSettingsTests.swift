@@ -57,6 +57,8 @@ struct LimitSettingsTests {
         Change("--maximum-objects-per-user", 7) { $0.exporter.objectsPerUser },
         Change("--maximum-interfaces-per-request", 7) { $0.exporter.interfacesPerRequest },
         Change("--maximum-ping-sets", 7) { $0.exporter.pingSets },
+        Change("--maximum-ping-sets-per-user", 7) { $0.exporter.pingSetsPerUser },
+        Change("--maximum-memberships", 7) { $0.exporter.memberships },
         Change("--maximum-objects-per-ping-set", 7) { $0.exporter.objectsPerSet },
         Change("--maximum-ping-sets-per-user", 7) { $0.exporter.pingSetsPerUser },
         Change("--maximum-memberships", 7) { $0.exporter.memberships },

@@ -60,6 +60,8 @@ enum SPNEGOToken: Sendable, Equatable {
 struct SPNEGOOffer: Sendable, Equatable {
     /// The most mechanisms that are looked at; nobody has a dozen.
     static let maximumMechanisms = 64
+    /// The octets of their list. It is kept until the negotiation is over, and a stranger decides when that is.
+    static let maximumListLength = 4096
 
     /// The mechanisms, the preferred one first.
     var mechanisms: [ASN1ObjectIdentifier]
@@ -86,6 +88,10 @@ struct SPNEGOOffer: Sendable, Equatable {
                 let list = try field.children(of: .sequence)
                 guard Array(list.prefix(Self.maximumMechanisms + 1)).count <= Self.maximumMechanisms else {
                     throw ASN1Error.invalidASN1Object(reason: "more than \(Self.maximumMechanisms) mechanisms")
+                }
+                guard field.encodedBytes.count <= Self.maximumListLength else {
+                    throw ASN1Error.invalidASN1Object(
+                        reason: "more than \(Self.maximumListLength) octets of mechanisms")
                 }
                 mechanisms = try list.map { try ASN1ObjectIdentifier(derEncoded: $0) }
                 encodedMechanisms = Array(field.encodedBytes)
