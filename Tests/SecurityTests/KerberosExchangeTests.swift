@@ -27,6 +27,36 @@ import Testing
         for level in AuthenticationLevel.allCases { #expect(server.supports(level) && client.supports(level)) }
     }
 
+    /// A client that could do better stays with the kind of key that its ticket has: Samba's cannot sign with SHA-2.
+    @Test(arguments: [
+        (KerberosService.aes256SHA1, KerberosEncryptionType.aes256SHA1), (.aes128SHA1, .aes256SHA1),
+        (.aes128SHA2, .aes256SHA2), (.aes256SHA2, .aes256SHA2), (.rc4, .aes256SHA1),
+    ])
+    func raisedWithinItsKind(service: KerberosService, expected: KerberosEncryptionType) async throws {
+        let realm = try KerberosRealm()
+        let initiator = KerberosInitiator(
+            target: .principal("host/\(service.rawValue).clusprep.test@\(KerberosRealm.realm)"),
+            cache: "FILE:\(realm.path("alice.ccache"))",
+            encryptionTypes: [.aes256SHA2, .aes128SHA2, .aes256SHA1, .aes128SHA1, .rc4])
+        let provider = try realm.provider(allowsRC4: true)
+        let (_, server) = try await KerberosRealm.exchange(
+            initiator, provider.makeAcceptor(for: SecurityPeer(address: "test")))
+        #expect(server.encryptionType == expected)
+    }
+
+    @Test(arguments: KerberosService.types) func theSessionKeysTypeIsRead(service: KerberosService) async throws {
+        let realm = try KerberosRealm()
+        let token = try await realm.initiator(service).initiate(nil).token()
+        #expect(KerberosRequest.sessionKeyType(of: token) == service.type)
+        let mechanism: [UInt8] = [6, 9, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x12, 1, 2, 2, 1, 0]
+        let length = UInt16(mechanism.count + token.count)
+        let framed = [0x60, 0x82, UInt8(length >> 8), UInt8(length & 0xFF)] + mechanism + token
+        #expect(KerberosRequest.sessionKeyType(of: framed) == service.type)
+        for count in stride(from: 0, to: token.count, by: 7) {
+            #expect(KerberosRequest.sessionKeyType(of: Array(token[..<count])) == nil)
+        }
+    }
+
     @Test func noFurtherTokenIsTaken() async throws {
         let realm = try KerberosRealm()
         let initiator = realm.initiator(.aes256SHA1)

@@ -27,7 +27,10 @@ public final class KerberosKeytab: Sendable {
     /// What one reading of the file gave.
     private struct Loaded {
         var stamp: FileStamp
+        /// For clients whose session key is of a type with SHA-2.
         var credential: GSSCredential
+        /// For all others; see ``KerberosKeytab/credential(for:)``.
+        var withoutSHA2: GSSCredential
         var entries: [Entry]
     }
 
@@ -58,15 +61,22 @@ public final class KerberosKeytab: Sendable {
     /// The keys that count, as they were when the file was last read.
     public var entries: [Entry] { loaded.withLock { $0.entries } }
 
-    /// The credential to accept clients with. If the file has changed and cannot be used, the keys from before stay.
-    func credential() -> GSSCredential {
-        loaded.withLock { loaded in
+    /// The credential to accept a client with. If the file has changed and cannot be used, the keys from before stay.
+    ///
+    /// The library would raise an exchange to the first type in the client's list, whatever its ticket is of. Samba's clients name
+    /// types with SHA-2 first, and then wait forever because they do not know the length of such signatures (seen in 4.17). So, as
+    /// Windows does it, a session key with SHA-1 or RC4 leads to none with SHA-2.
+    ///
+    /// - Parameter token: the client's first token, or a later one of the same exchange, for which it does not matter.
+    func credential(for token: [UInt8]) -> GSSCredential {
+        let isSHA2 = KerberosRequest.sessionKeyType(of: token).map { [.aes128SHA2, .aes256SHA2].contains($0) }
+        return loaded.withLock { loaded in
             if let stamp = try? FileStamp(path), stamp != loaded.stamp,
                 let new = try? Self.load(path, allowsRC4: allowsRC4, replayCache: replayCache)
             {
                 loaded = new
             }
-            return loaded.credential
+            return isSHA2 ?? true ? loaded.credential : loaded.withoutSHA2
         }
     }
 
@@ -102,9 +112,14 @@ public final class KerberosKeytab: Sendable {
             throw .keytabWithoutKeys(path: path, found: refused.sorted { $0.rawValue < $1.rawValue })
         }
         // The credential keeps the keytab in memory alive.
-        let credential = try GSSCredential(accepting: name, replayCache: replayCache)
-        try credential.restrict(to: allowed)
-        return Loaded(stamp: stamp, credential: credential, entries: entries)
+        func credential(_ types: [KerberosEncryptionType]) throws(KerberosError) -> GSSCredential {
+            let credential = try GSSCredential(accepting: name, replayCache: replayCache)
+            try credential.restrict(to: types)
+            return credential
+        }
+        return Loaded(
+            stamp: stamp, credential: try credential(allowed),
+            withoutSHA2: try credential(allowed.filter { ![.aes128SHA2, .aes256SHA2].contains($0) }), entries: entries)
     }
 }
 
