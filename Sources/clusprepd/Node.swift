@@ -97,7 +97,7 @@ struct Node: Service {
             classes: classes,
             configuration: .init(
                 hostNames: settings.bindingNames, addresses: settings.bindingAddresses,
-                securityProviders: security.providers.map(\.authenticationType),
+                securityProviders: security.preferredTypes, principalNames: security.servicePrincipalNames,
                 timing: PingTiming(period: settings.pingPeriod),
                 limits: settings.limits.exporter))
         let listeners = try await Listeners.start(settings, dcom: dcom, security: security)

@@ -9,6 +9,14 @@ struct NodeSecurity {
     let providers: [any SecurityProvider]
     /// What clients that ask are told of the node's own names.
     let principalNames: [AuthenticationType: String]
+    /// What a client that has to name a service is told to name: the principal of the keytab.
+    let servicePrincipalNames: [AuthenticationType: String]
+
+    /// In the order in which clients are to choose: most take the first that they know, and SPNEGO finds out by itself what both can.
+    var preferredTypes: [AuthenticationType] {
+        let order: [AuthenticationType] = [.spnego, .ntlm, .kerberos]
+        return order.filter { type in providers.contains { $0.authenticationType == type } }
+    }
 
     /// Offers what the settings allow; every mechanism by itself, and all of them in SPNEGO.
     init(_ settings: Settings, users: NodeUserDirectory, kerberos: NodeKerberos?) {
@@ -26,6 +34,7 @@ struct NodeSecurity {
         var names = [AuthenticationType.ntlm: account, .spnego: account]
         if let kerberos { names[.kerberos] = kerberos.principalName }
         principalNames = names
+        servicePrincipalNames = kerberos.map { [.spnego: $0.principalName, .kerberos: $0.principalName] } ?? [:]
     }
 }
 

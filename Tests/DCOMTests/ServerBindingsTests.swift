@@ -80,7 +80,8 @@ struct ServerBindingsTests {
         let server = DCOMServer(
             classes: [],
             configuration: .init(
-                hostNames: ["node1"], addresses: ["198.51.100.1"], securityProviders: [.spnego, .ntlm]))
+                hostNames: ["node1"], addresses: ["198.51.100.1"], securityProviders: [.spnego, .ntlm],
+                principalNames: [.spnego: "host/node1.lab.test"]))
         let service = try #require(server.resolverServices.first)
         for (context, expected) in [
             (CallContext.test(nil, level: .none), ["192.0.2.1", "node1"]),
@@ -92,7 +93,7 @@ struct ServerBindingsTests {
             #expect(bindings.strings.map(\.address) == expected)
             #expect(bindings.strings.allSatisfy { $0.tower == 7 && $0.port == nil })
             #expect(bindings.security.map(\.authenticationService) == [9, 10])
-            #expect(bindings.security.allSatisfy { $0.principal.isEmpty })
+            #expect(bindings.security.map(\.principal) == ["host/node1.lab.test", ""])
         }
     }
 

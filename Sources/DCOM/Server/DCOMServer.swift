@@ -20,6 +20,9 @@ public final class DCOMServer: Sendable {
         public var addresses: [String]
         /// The security providers that the endpoints take, in the order of preference.
         public var securityProviders: [AuthenticationType]
+        /// The service principal names of providers that want one of their clients. A client asks for a ticket to nothing else,
+        /// and names none where there is none here ([MS-DCOM] 3.2.4.2).
+        public var principalNames: [AuthenticationType: String]
         /// How long a client may be silent.
         public var timing: PingTiming
         /// The bounds of what clients can make the server hold.
@@ -28,11 +31,13 @@ public final class DCOMServer: Sendable {
         /// From its parts.
         public init(
             hostNames: [String] = [], addresses: [String] = [], securityProviders: [AuthenticationType] = [.ntlm],
-            timing: PingTiming = PingTiming(), limits: ExporterLimits = ExporterLimits()
+            principalNames: [AuthenticationType: String] = [:], timing: PingTiming = PingTiming(),
+            limits: ExporterLimits = ExporterLimits()
         ) {
             self.hostNames = hostNames
             self.addresses = addresses
             self.securityProviders = securityProviders
+            self.principalNames = principalNames
             self.timing = timing
             self.limits = limits
         }
@@ -57,7 +62,10 @@ public final class DCOMServer: Sendable {
             timing: configuration.timing, limits: configuration.limits, time: time, logger: logger)
         let bindings = ServerBindings(
             hostNames: configuration.hostNames, addresses: configuration.addresses,
-            providers: configuration.securityProviders)
+            security: configuration.securityProviders.map {
+                SecurityBinding(
+                    authenticationService: UInt16($0.rawValue), principal: configuration.principalNames[$0] ?? "")
+            })
         let activator = Activator(
             classes: Dictionary(classes.map { ($0.clsid, $0) }) { first, _ in first }, exporter: exporter,
             bindings: bindings, logger: logger)
