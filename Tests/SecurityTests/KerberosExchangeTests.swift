@@ -52,6 +52,9 @@ import Testing
         let length = UInt16(mechanism.count + token.count)
         let framed = [0x60, 0x82, UInt8(length >> 8), UInt8(length & 0xFF)] + mechanism + token
         #expect(KerberosRequest.sessionKeyType(of: framed) == service.type)
+        // Such a frame is taken, too.
+        let acceptor = try realm.provider(allowsRC4: true).makeAcceptor(for: SecurityPeer(address: "test"))
+        #expect(try await acceptor.accept(framed).token().first == 0x6F)
         for count in stride(from: 0, to: token.count, by: 7) {
             #expect(KerberosRequest.sessionKeyType(of: Array(token[..<count])) == nil)
         }

@@ -121,7 +121,8 @@ struct GSSStatus {
     /// The mechanism's text, or where it has none the general one.
     var text: String {
         let specific = minor == 0 ? "" : Self.text(of: minor, type: GSS_C_MECH_CODE)
-        return specific.isEmpty ? Self.text(of: major, type: GSS_C_GSS_CODE) : specific
+        // The mechanism calls its own code 0 so, which is not what somebody who reads of a failure wants to know.
+        return ["", "Success"].contains(specific) ? Self.text(of: major, type: GSS_C_GSS_CODE) : specific
     }
 
     private static func text(of code: OM_uint32, type: Int32) -> String {

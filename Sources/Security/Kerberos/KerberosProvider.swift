@@ -84,7 +84,7 @@ actor KerberosAcceptor: SecurityAcceptor {
         var principal: String?
         do throws(SecurityError) {
             let step = try await onBlockingThread { [keytab] () throws(SecurityError) in
-                try exchange.accept(token, with: keytab.credential(for: token))
+                try exchange.accept(Array(KerberosRequest.unframed(token)), with: keytab.credential(for: token))
             }
             guard let result = step.result else {
                 state = .waiting(exchange)

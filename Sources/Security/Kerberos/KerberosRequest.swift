@@ -14,16 +14,17 @@ enum KerberosRequest {
         return (try? Int32(derEncoded: type)).map { KerberosEncryptionType(rawValue: $0) }
     }
 
-    /// What is behind GSSAPI's frame, which DCE style leaves out but impacket does not: the mechanism's number and the token's
-    /// (RFC 4121 section 4.1).
-    private static func unframed(_ token: [UInt8]) -> ArraySlice<UInt8> {
+    /// What is behind GSSAPI's frame: the mechanism's number and the token's (RFC 4121 section 4.1).
+    ///
+    /// DCE style leaves the frame out, and MIT's library insists on that; impacket does not, and Windows takes either.
+    static func unframed(_ token: [UInt8]) -> ArraySlice<UInt8> {
         guard token.first == 0x60 else { return token[...] }
         let mechanism: [UInt8] = [0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x12, 0x01, 0x02, 0x02, 0x01, 0x00]
         // The tag and the length before it have two octets at least, and six at most.
         for offset in 2...6 where token.dropFirst(offset).starts(with: mechanism) {
             return token[(offset + mechanism.count)...]
         }
-        return []
+        return token[...]
     }
 
     private static func field(_ number: UInt, of node: ASN1Node?) -> ASN1Node? {
