@@ -1,9 +1,12 @@
 """The protocol suite against the daemon, one connection a case; and against Samba's server, for comparison."""
 
+import socket
+import struct
 import warnings
+from pathlib import Path
 
 import pytest
-from lab import Lab
+from lab import Lab, wait_until
 from protocol_cases import load
 from protocol_peer import Player, Target
 from protocol_suite import differences
@@ -37,6 +40,25 @@ def test_there_are_enough():
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_case(target, case):
     Player(target).play(case)
+
+
+def test_silent_peers_are_noticed(target):
+    """Keep-alives: the server's side of a silent connection has the kernel's timer for them ([MS-RPCE] 3.3.3.2.1)."""
+    with socket.create_connection((target.address, target.port)) as connection:
+        ours = connection.getsockname()
+        # As the server sees it: its own address, ours, and the timer, of which 02 is the one of keep-alives.
+        wanted = f"{endpoint(target.address, target.port)} {endpoint(*ours)}"
+
+        def timer():
+            lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+            return next((line[5].partition(":")[0] for line in lines if f"{line[1]} {line[2]}" == wanted), None)
+
+        wait_until(lambda: timer() == "02", 10, "the keep-alive timer")
+
+
+def endpoint(address: str, port: int) -> str:
+    """An IPv4 endpoint as /proc/net/tcp has it."""
+    return f"{struct.unpack('<L', socket.inet_aton(address))[0]:08X}:{port:04X}"
 
 
 def test_samba(tmp_path):

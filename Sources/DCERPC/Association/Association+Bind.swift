@@ -156,6 +156,12 @@ extension Association {
         guard Self.isWellFormed(alter.offers) else {
             return fail(header.callID, .protocolError, didNotExecute: true, violation("no contexts"))
         }
+        // Windows looks for provider and level before it looks at the contexts, and for what they were before after that.
+        if let trailer = alter.token?.trailer {
+            guard MessageSecurity.level(of: trailer.level) != nil, environment.supports(trailer.type) else {
+                return fail(header.callID, .accessDenied, didNotExecute: true, .authenticationFailed)
+            }
+        }
         let new = Set(alter.offers.map(\.id)).subtracting(presentationContexts.keys).count
         guard presentationContexts.count + new <= limits.maximumPresentationContexts else {
             return refuseBind(header.callID, .localLimitExceeded)
@@ -195,14 +201,6 @@ extension Association {
             }
             guard securityContexts.unfinished < limits.maximumUnfinishedContexts else {
                 fail(callID, .protocolError, didNotExecute: true, .limitExceeded("unfinished security contexts"))
-                return false
-            }
-            guard MessageSecurity.level(of: trailer.level) != nil else {
-                fail(callID, .accessDenied, didNotExecute: true, .authenticationFailed)
-                return false
-            }
-            guard environment.supports(trailer.type) else {
-                fail(callID, .securityPackage, didNotExecute: true, .authenticationFailed)
                 return false
             }
             securityContexts.begin(trailer, isDefault: false)

@@ -59,7 +59,9 @@ struct ProtocolPlayer {
         case "limits":
             limits = AssociationLimits(
                 maximumPresentationContexts: Int(try number("contexts", 1024)),
-                maximumSecurityContexts: Int(try number("security", 256)), maximumCalls: Int(try number("calls", 256)))
+                maximumSecurityContexts: Int(try number("security", 256)),
+                maximumUnfinishedContexts: Int(try number("unfinished", 8)), maximumCalls: Int(try number("calls", 256))
+            )
         case "service": serviceHolds = true
         case "drain":
             let connection = connection(1)
