@@ -202,7 +202,7 @@ extension Analyzer {
             pointerDefault: pointerDefault,
             isTop: false)
         switch level {
-        case .scalar, .hresult, .enumeration, .contextHandle: return level
+        case .scalar, .pointerSized, .hresult, .enumeration, .contextHandle: return level
         default:
             throw Diagnostic(
                 operation.result.location, "an operation returns an integer, an HRESULT, a handle or nothing")
@@ -229,7 +229,7 @@ extension Level {
     /// The fields or parameters that it depends on.
     var variables: [Variable] {
         switch self {
-        case .scalar, .hresult, .guid, .contextHandle, .enumeration, .structure: return []
+        case .scalar, .pointerSized, .hresult, .guid, .contextHandle, .enumeration, .structure: return []
         case .union(_, let discriminant): return discriminant.variables
         case .pointer(let pointer): return pointer.target.variables
         case .string(let string):

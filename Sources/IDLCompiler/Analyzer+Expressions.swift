@@ -80,7 +80,7 @@ extension Level {
     var isCount: Bool {
         switch self {
         case .scalar(let scalar, _): scalar.isInteger
-        case .enumeration: true
+        case .enumeration, .pointerSized: true
         default: false
         }
     }

@@ -343,7 +343,12 @@ extension Analyzer {
             guard let scalar = base.scalar else {
                 throw Diagnostic(context.location, "the type has no representation on the wire")
             }
-            return .scalar(scalar, range: try clamped(attributes.range, scalar, context))
+            let range = try clamped(attributes.range, scalar, context)
+            switch base {
+            case .signedPointerSized: return .pointerSized(isSigned: true, range: range)
+            case .unsignedPointerSized: return .pointerSized(isSigned: false, range: range)
+            default: return .scalar(scalar, range: range)
+            }
         case .enumeration(let enumeration):
             return .enumeration(enumeration, range: try clamped(attributes.range, enumeration.scalar, context))
         case .structure(let structure): return .structure(structure)

@@ -287,10 +287,11 @@ extension BaseType {
         case .int8: .int8
         case .uint16, .wideCharacter: .uint16
         case .int16: .int16
-        case .uint32, .unsignedPointerSized: .uint32
-        case .int32, .signedPointerSized: .int32
-        case .uint64: .uint64
-        case .int64: .int64
+        case .uint32: .uint32
+        case .int32: .int32
+        // What a constant can hold; a field or a parameter has a level of its own.
+        case .uint64, .unsignedPointerSized: .uint64
+        case .int64, .signedPointerSized: .int64
         case .float: .float
         case .double: .double
         case .void, .handle, .hresult, .guid: nil

@@ -28,7 +28,7 @@ struct DecodeWriter {
     /// A parameter or a referent; what is returned is the Swift expression of its value.
     mutating func whole(_ level: Level, _ subject: String) -> String {
         switch level {
-        case .scalar, .hresult, .guid, .contextHandle, .enumeration:
+        case .scalar, .pointerSized, .hresult, .guid, .contextHandle, .enumeration:
             return body(level, subject)
         case .structure(let structure):
             return "try decoder.decode(\(structure.name).self)"
@@ -141,6 +141,13 @@ struct DecodeWriter {
             printer.line("let \(value) = \(text)")
             check(value, range, subject)
             return value
+        case .pointerSized(let isSigned, let range):
+            let text = "try decoder.read\(isSigned ? "Signed" : "Unsigned")PointerSized()"
+            guard let range else { return text }
+            let value = name("value")
+            printer.line("let \(value) = \(text)")
+            check(value, range, subject)
+            return value
         case .hresult:
             return "HRESULT(rawValue: try decoder.read(UInt32.self))"
         case .guid:
@@ -158,6 +165,7 @@ struct DecodeWriter {
             return "\(enumeration.name)(rawValue: \(value))"
         case .union(let union, let discriminant):
             let value = name("discriminant")
+            unionAlignment(union)
             printer.line(
                 "let \(value) = \(union.isEnum16 ? "try decoder.readEnum16()" : "try decoder.read(\(union.discriminant.rawValue).self)")"
             )
@@ -166,6 +174,7 @@ struct DecodeWriter {
                     "try decoder.require(discriminant: \(value), equals: \(naming.value(discriminant, as: union.discriminant)), \"\(subject)\")"
                 )
             }
+            unionAlignment(union)
             return "try \(union.name)(armFrom: &decoder, discriminant: \(value))"
         case .pointer(let pointer):
             if pointer.kind == .reference {
@@ -195,6 +204,12 @@ struct DecodeWriter {
                 return rangeOfString(string, "try decoder.\(call)(size: \(count), \"\(subject)\")", subject)
             }
         }
+    }
+
+    /// The padding that a union has in NDR64 before its discriminant, and once more before its arm.
+    mutating func unionAlignment(_ union: UnionType) {
+        guard let alignment = union.paddingInNDR64 else { return }
+        printer.line("try decoder.alignUnion(\(alignment))")
     }
 
     private mutating func rangeOfString(_ string: StringLevel, _ text: String, _ subject: String) -> String {

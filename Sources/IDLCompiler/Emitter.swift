@@ -10,6 +10,7 @@ struct Emitter {
         for structure in model.structures { emit(structure, &body) }
         for union in model.unions { emit(union, &body) }
         for interface in model.interfaces { InterfaceEmitter(interface: interface).emit(&body) }
+        emitCatalogue(model, of: source, &body)
 
         var printer = Printer()
         let file = source.name.split(separator: "/").last.map(String.init) ?? source.name
@@ -45,6 +46,32 @@ struct Emitter {
         printer.line("}")
     }
 
+    /// Everything that is declared, for those who walk over all of it.
+    private func emitCatalogue(_ model: FileModel, of source: SourceFile, _ printer: inout Printer) {
+        let types = model.enums.map(\.name) + model.structures.map(\.name)
+        guard !types.isEmpty || !model.interfaces.isEmpty else { return }
+        printer.line()
+        printer.line("/// What \(source.stem).idl declares, for tools that walk over all of it.")
+        printer.line("public enum \(source.stem.prefix(1).uppercased() + source.stem.dropFirst())Catalogue {")
+        printer.indent()
+        printer.line("/// The enumerations and structures.")
+        printer.line("public static let types: [any (NDRCodable & Equatable).Type] = [")
+        printer.indent()
+        for type in types { printer.line("\(type).self,") }
+        printer.outdent()
+        printer.line("]")
+        if !model.interfaces.isEmpty {
+            printer.line("/// The interfaces.")
+            printer.line("public static let interfaces: [RPCInterface] = [")
+            printer.indent()
+            for interface in model.interfaces { printer.line("\(SwiftNames.escaped(interface.name)).interface,") }
+            printer.outdent()
+            printer.line("]")
+        }
+        printer.outdent()
+        printer.line("}")
+    }
+
     // MARK: Enumerations
 
     private func emit(_ enumeration: EnumType, _ printer: inout Printer) {
@@ -53,7 +80,7 @@ struct Emitter {
         let read = enumeration.isWide ? "try decoder.read(UInt32.self)" : "try decoder.readEnum16()"
         printer.line()
         printer.line(
-            "/// The enumeration `\(enumeration.name)`, \(raw.size * 8) bits on the wire; it holds any value that came."
+            "/// The enumeration `\(enumeration.name)`, \(raw.size * 8) bits in NDR 2.0; it holds any value that came."
         )
         printer.line(
             "public struct \(enumeration.name): RawRepresentable, Hashable, Sendable, NDRCodable, CustomStringConvertible {"
@@ -100,7 +127,7 @@ struct Emitter {
         printer.line()
         emitInitializer(fields, &printer)
         printer.line()
-        printer.line("public static var ndrAlignment: Int { \(structure.alignment) }")
+        printer.line("public static var ndrAlignment: Int { \(structure.alignment(.ndr20)) }")
         printer.line("public static var ndrMinimumSize: Int { \(structure.minimumSize) }")
         emitEncoding(structure, &printer)
         emitDecoding(structure, &printer)
@@ -157,13 +184,14 @@ struct Emitter {
         }
         writer.printer.line("public func encodeBody(into encoder: inout NDREncoder) throws(NDRError) {")
         writer.printer.indent()
-        if !structure.isEncapsulatedUnion, structure.alignment > 1 {
-            writer.printer.line("encoder.align(\(structure.alignment))")
+        if !structure.isEncapsulatedUnion, let alignment = structure.alignmentArguments {
+            writer.printer.line("encoder.align(\(alignment))")
         }
         // The discriminant of an encapsulated union is written with the union, once.
         for field in structure.isEncapsulatedUnion ? fields.dropFirst() : fields[...] {
             writer.body(field.level, value(field), subject(field))
         }
+        if let padding = structure.paddingInNDR64 { writer.printer.line("encoder.padStructure(\(padding))") }
         writer.printer.outdent()
         writer.printer.line("}")
         if fields.contains(where: \.level.hasPointees) {
@@ -195,22 +223,26 @@ struct Emitter {
         writer.printer.line("public init(bodyFrom decoder: inout NDRDecoder) throws(NDRError) {")
         writer.printer.indent()
         if structure.isEncapsulatedUnion {
-            let discriminant = writer.body(fields[0].level, subject(fields[0]))
-            let name = SwiftNames.escaped(fields[0].name)
-            writer.printer.line("self.\(name) = \(discriminant)")
             if case .union(let union, let expression) = fields[1].level {
+                writer.unionAlignment(union)
+                let discriminant = writer.body(fields[0].level, subject(fields[0]))
+                writer.printer.line("self.\(SwiftNames.escaped(fields[0].name)) = \(discriminant)")
+                writer.unionAlignment(union)
                 let text = writer.naming.value(expression, as: union.discriminant)
                 writer.printer.line(
                     "self.\(SwiftNames.escaped(fields[1].name)) = try \(union.name)(armFrom: &decoder, discriminant: \(text))"
                 )
             }
         } else {
-            if structure.alignment > 1 { writer.printer.line("try decoder.align(\(structure.alignment))") }
+            if let alignment = structure.alignmentArguments { writer.printer.line("try decoder.align(\(alignment))") }
             for (index, field) in fields.enumerated() {
                 writer.isKnown = { $0.isKnown(at: index, isInBody: true) }
                 let text = writer.body(field.level, subject(field))
                 writer.printer.line(
                     field.isBoxed ? "self._\(field.name) = nil" : "self.\(SwiftNames.escaped(field.name)) = \(text)")
+            }
+            if let padding = structure.paddingInNDR64 {
+                writer.printer.line("decoder.skipStructurePadding(\(padding))")
             }
         }
         writer.printer.outdent()
@@ -232,5 +264,14 @@ struct Emitter {
             writer.printer.line("}")
         }
         printer = writer.printer
+    }
+}
+
+extension StructureType {
+    /// What `align` is called with; nil where there is nothing to align to.
+    fileprivate var alignmentArguments: String? {
+        let (narrow, wide) = (alignment(.ndr20), alignment(.ndr64))
+        if wide == 1 { return nil }
+        return narrow == wide ? "\(narrow)" : "\(narrow), ndr64: \(wide)"
     }
 }

@@ -84,6 +84,9 @@ struct EncodeWriter {
         case .scalar(_, let range):
             if let range { check(value, range, subject) }
             printer.line("encoder.write(\(value))")
+        case .pointerSized(_, let range):
+            if let range { check(value, range, subject) }
+            printer.line("encoder.writePointerSized(\(value))")
         case .hresult:
             printer.line("encoder.write(\(value).rawValue)")
         case .enumeration(let enumeration, let range):
@@ -95,8 +98,10 @@ struct EncodeWriter {
             printer.line("try \(value).encodeBody(into: &encoder)")
         case .union(let union, let discriminant):
             let text = naming.value(discriminant, as: union.discriminant)
+            unionAlignment(union)
             printer.line(
                 union.isEnum16 ? "encoder.writeEnum16(\(text))" : "encoder.write(\(typed(text, union, discriminant)))")
+            unionAlignment(union)
             printer.line("try \(value).encodeArm(into: &encoder, discriminant: \(text))")
         case .pointer(let pointer):
             if pointer.kind == .reference {
@@ -114,6 +119,12 @@ struct EncodeWriter {
             }
             printer.line("try encoder.write(varyingString: \(value), size: \(size), \"\(subject)\")")
         }
+    }
+
+    /// The padding that a union has in NDR64 before its discriminant, and once more before its arm.
+    private mutating func unionAlignment(_ union: UnionType) {
+        guard let alignment = union.paddingInNDR64 else { return }
+        printer.line("encoder.alignUnion(\(alignment))")
     }
 
     private func typed(_ text: String, _ union: UnionType, _ discriminant: Expression) -> String {

@@ -1,26 +1,35 @@
-/// What NDR 2.0 makes of a level (C706 section 14.3).
+/// The transfer syntaxes that one text is emitted for.
+enum WireSyntax {
+    case ndr20
+    case ndr64
+
+    /// The octets of a count or a referent identifier.
+    var word: Int { self == .ndr64 ? 8 : 4 }
+}
+
+/// What NDR 2.0 (C706 section 14.3) and NDR64 ([MS-RPCE] 2.2.5) make of a level.
 extension Level {
     /// The alignment of the body.
-    var alignment: Int {
+    func alignment(_ syntax: WireSyntax) -> Int {
         switch self {
         case .scalar(let scalar, _): scalar.size
-        case .hresult, .guid, .contextHandle, .pointer: 4
-        case .enumeration(let enumeration, _): enumeration.scalar.size
-        case .structure(let structure): structure.alignment
-        case .union(let union, _): union.alignment
-        case .array(let array): max(array.length == nil ? 1 : 4, array.element.alignment)
-        case .string: 4
+        case .hresult, .guid, .contextHandle: 4
+        case .pointer, .pointerSized, .string: syntax.word
+        case .enumeration(let enumeration, _): enumeration.size(syntax)
+        case .structure(let structure): structure.alignment(syntax)
+        case .union(let union, _): union.alignment(syntax)
+        case .array(let array): max(array.length == nil ? 1 : syntax.word, array.element.alignment(syntax))
         }
     }
 
-    /// The least number of octets that the body takes, without padding.
+    /// The least number of octets that the body takes in either syntax, without padding: those of NDR 2.0.
     var minimumSize: Int {
         switch self {
         case .scalar(let scalar, _): scalar.size
-        case .hresult, .pointer: 4
+        case .hresult, .pointer, .pointerSized: 4
         case .guid: 16
         case .contextHandle: 20
-        case .enumeration(let enumeration, _): enumeration.scalar.size
+        case .enumeration(let enumeration, _): enumeration.size(.ndr20)
         case .structure(let structure): structure.minimumSize
         case .union(let union, _): union.discriminant.size
         case .array(let array):
@@ -38,7 +47,7 @@ extension Level {
     /// Whether referents, or checks that had to wait for them, follow the body.
     var hasPointees: Bool {
         switch self {
-        case .scalar, .hresult, .guid, .contextHandle, .enumeration, .string: false
+        case .scalar, .pointerSized, .hresult, .guid, .contextHandle, .enumeration, .string: false
         case .structure(let structure): structure.hasPointees
         case .union(let union, _): union.hasPointees
         case .pointer: true
@@ -61,10 +70,16 @@ extension Level {
     }
 }
 
+extension EnumType {
+    func size(_ syntax: WireSyntax) -> Int {
+        syntax == .ndr64 ? 4 : scalar.size
+    }
+}
+
 extension StructureType {
-    var alignment: Int {
-        // The discriminant and the arm each align by themselves.
-        fields.map(\.level.alignment).max() ?? 1
+    func alignment(_ syntax: WireSyntax) -> Int {
+        // An encapsulated union's discriminant and arm each align by themselves.
+        fields.map { $0.level.alignment(syntax) }.max() ?? 1
     }
 
     var minimumSize: Int {
@@ -107,11 +122,77 @@ extension Level {
 }
 
 extension UnionType {
-    var alignment: Int {
-        max(discriminant.size, arms.compactMap { $0.field?.level.alignment }.max() ?? 1)
+    func alignment(_ syntax: WireSyntax) -> Int {
+        switch syntax {
+        case .ndr20: max(discriminant.size, armAlignment(syntax))
+        // "Unions are aligned according to the largest of the union arms" ([MS-RPCE] 2.2.5.3.4.4).
+        case .ndr64: armAlignment(syntax)
+        }
+    }
+
+    private func armAlignment(_ syntax: WireSyntax) -> Int {
+        arms.compactMap { $0.field?.level.alignment(syntax) }.max() ?? 1
+    }
+
+    /// What NDR64 aligns the discriminant to, and then the arm; nil where the discriminant's own alignment does it all.
+    var paddingInNDR64: Int? {
+        let alignment = armAlignment(.ndr64)
+        return alignment > (isEnum16 ? 4 : discriminant.size) ? alignment : nil
     }
 
     var hasPointees: Bool { arms.contains { $0.field?.level.hasPointees ?? false } }
+}
+
+/// Where things end in NDR64, for as long as it is the same in every value.
+extension Level {
+    /// The offset behind the body, which begins at or after `offset`; nil where the value decides.
+    func end(from offset: Int) -> Int? {
+        func rounded(_ size: Int, _ alignment: Int) -> Int { (offset + alignment - 1) & ~(alignment - 1) + size }
+        switch self {
+        case .scalar(let scalar, _): return rounded(scalar.size, scalar.size)
+        case .pointerSized, .pointer: return rounded(8, 8)
+        case .hresult, .enumeration: return rounded(4, 4)
+        case .guid: return rounded(16, 4)
+        case .contextHandle: return rounded(20, 4)
+        case .structure(let structure):
+            guard !structure.isEncapsulatedUnion else { return nil }
+            let alignment = structure.alignment(.ndr64)
+            let start = rounded(0, alignment)
+            guard let end = structure.fixedSizeInNDR64 else { return nil }
+            return (start + end + alignment - 1) & ~(alignment - 1)
+        case .array(let array):
+            guard case .fixed(let count) = array.size, array.length == nil, count <= 0x1_0000 else { return nil }
+            var position = offset
+            for _ in 0..<count {
+                guard let next = array.element.end(from: position) else { return nil }
+                position = next
+            }
+            return position
+        case .union, .string: return nil
+        }
+    }
+}
+
+extension StructureType {
+    /// The octets from the first field to the last, without the padding behind that; nil where the value decides.
+    var fixedSizeInNDR64: Int? {
+        var position = 0
+        for field in fields {
+            guard let next = field.level.end(from: position) else { return nil }
+            position = next
+        }
+        return position
+    }
+
+    /// What NDR64 pads the structure to at its end; nil where it never has to.
+    var paddingInNDR64: Int? {
+        // A union has no gap: it ends where its arm does, and so does one that holds its discriminant itself.
+        guard !isEncapsulatedUnion else { return nil }
+        let alignment = alignment(.ndr64)
+        if alignment == 1 { return nil }
+        if let size = fixedSizeInNDR64, size % alignment == 0 { return nil }
+        return alignment
+    }
 }
 
 /// Rules about conformant types (C706 sections 4.2.16 and 14.3.6).

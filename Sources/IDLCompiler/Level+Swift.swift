@@ -4,6 +4,7 @@ extension Level {
     var swiftType: String {
         switch self {
         case .scalar(let scalar, _): scalar.rawValue
+        case .pointerSized(let isSigned, _): isSigned ? "Int64" : "UInt64"
         case .hresult: "HRESULT"
         case .guid: "GUID"
         case .contextHandle: "ContextHandle"
@@ -20,7 +21,7 @@ extension Level {
     /// The value that is all zero, NULL and empty.
     var zero: String {
         switch self {
-        case .scalar: return "0"
+        case .scalar, .pointerSized: return "0"
         case .hresult: return ".ok"
         case .guid: return ".zero"
         case .contextHandle: return ".null"

@@ -28,7 +28,7 @@ struct MethodEmitter {
         let parameters = method.parameters.filter(\.isIn)
         printer.line()
         printer.line("/// What goes in.")
-        printer.line("public struct Request: Sendable, Equatable {")
+        printer.line("public struct Request: RPCRequest {")
         printer.indent()
         emitProperties(
             parameters.map { (SwiftNames.escaped($0.field.name), $0.field.level.swiftType, $0.field.level.zero) },
@@ -111,7 +111,7 @@ struct MethodEmitter {
         if let result = method.result { properties.append(("returnValue", result.swiftType, result.zero)) }
         printer.line()
         printer.line("/// What comes out.")
-        printer.line("public struct Response: Sendable, Equatable {")
+        printer.line("public struct Response: RPCResponse {")
         printer.indent()
         emitProperties(properties, &printer)
         emitPlaceholder(indices, &printer)
@@ -196,25 +196,7 @@ struct MethodEmitter {
 
     private func emitOperation(_ printer: inout Printer) {
         printer.line()
-        printer.line("static let operation = RPCOperation(")
-        printer.indent()
-        printer.line("opnum: opnum, name: name,")
-        printer.line("requestDump: { decoder in")
-        printer.indent()
-        printer.line("let request = try Request(from: &decoder)")
-        printer.line("try decoder.finish()")
-        printer.line("return NDRDump.text(of: request)")
-        printer.outdent()
-        printer.line("},")
-        printer.line("responseDump: { decoder, requestDecoder in")
-        printer.indent()
-        printer.line("let request = try Request(from: &requestDecoder)")
-        printer.line("let response = try Response(from: &decoder, for: request)")
-        printer.line("try decoder.finish()")
-        printer.line("return NDRDump.text(of: response)")
-        printer.outdent()
-        printer.line("})")
-        printer.outdent()
+        printer.line("static let operation = RPCOperation(\(SwiftNames.escaped(method.name)).self)")
     }
 
     private func emitHandler(_ printer: inout Printer) {

@@ -49,6 +49,8 @@ enum PointerKind: String, Sendable {
 /// What one item looks like on the wire, outermost part first: the tree between the syntax and the Swift text.
 indirect enum Level {
     case scalar(Scalar, range: RangeBounds?)
+    /// `__int3264`: 64 bits in Swift; on the wire 32 in NDR 2.0 and 64 in NDR64 ([MS-RPCE] 2.2.4.1.2).
+    case pointerSized(isSigned: Bool, range: RangeBounds?)
     case hresult
     case guid
     case contextHandle

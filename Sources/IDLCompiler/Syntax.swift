@@ -147,6 +147,6 @@ enum BaseType: Hashable, Sendable {
     case handle
     case hresult
     case guid
-    /// `__int3264`: 32 bits in NDR 2.0 ([MS-RPCE] 3.1.1.5.1.1.1).
+    /// `__int3264` ([MS-RPCE] 2.2.4.1.2).
     case signedPointerSized, unsignedPointerSized
 }

@@ -39,7 +39,7 @@ import Testing
         flags: PDUFlags = [.whole, .concurrentMultiplexing], maximumResponse: Int = 1000
     ) -> (ClientAssociation, NegotiatedContext) {
         var client = ClientAssociation(maximumResponse: maximumResponse)
-        _ = client.negotiate(.management, transferSyntax: .ndr20, security: nil)
+        _ = client.negotiate(.management, transferSyntaxes: [.ndr20], security: nil)
         let actions = client.receive(Server.ack(flags: flags))
         guard case .negotiated(.success(let context)) = actions.first else { fatalError("not bound") }
         return (client, context)
@@ -48,7 +48,7 @@ import Testing
     private func secured() -> (ClientAssociation, NegotiatedContext) {
         var client = ClientAssociation()
         _ = client.negotiate(
-            .management, transferSyntax: .ndr20, security: .init(type: .ntlm, level: .packetPrivacy, token: [1]))
+            .management, transferSyntaxes: [.ndr20], security: .init(type: .ntlm, level: .packetPrivacy, token: [1]))
         _ = client.receive(Server.ack(token: [2]))
         let actions = client.initiated(.success(.complete(reply: [3], context: TestSecurityContext())))
         guard case .negotiated(.success(let context)) = actions.last else { fatalError("not bound") }
@@ -63,7 +63,7 @@ import Testing
 
     @Test func bindsWithItsFeatures() throws {
         var client = ClientAssociation()
-        let actions = client.negotiate(.epmapper, transferSyntax: .ndr20, security: nil)
+        let actions = client.negotiate(.epmapper, transferSyntaxes: [.ndr20], security: nil)
         #expect(
             actions == [
                 .send(
@@ -82,7 +82,7 @@ import Testing
     @Test func endsThreeLegsWithAuth3() throws {
         var client = ClientAssociation()
         _ = client.negotiate(
-            .management, transferSyntax: .ndr20, security: .init(type: .ntlm, level: .packetPrivacy, token: [1]))
+            .management, transferSyntaxes: [.ndr20], security: .init(type: .ntlm, level: .packetPrivacy, token: [1]))
         #expect(client.receive(Server.ack(token: [2])) == [.initiate(token: [2])])
         #expect(
             client.initiated(.success(.complete(reply: [3], context: TestSecurityContext()))) == [
@@ -94,7 +94,7 @@ import Testing
     @Test func endsFourLegsWithAlterContext() throws {
         var client = ClientAssociation()
         _ = client.negotiate(
-            .management, transferSyntax: .ndr20, security: .init(type: .spnego, level: .packetPrivacy, token: [1]))
+            .management, transferSyntaxes: [.ndr20], security: .init(type: .spnego, level: .packetPrivacy, token: [1]))
         #expect(client.receive(Server.ack(token: [2])) == [.initiate(token: [2])])
         let leg = client.initiated(.success(.complete(reply: [3], context: TestSecurityContext())))
         guard case .send(let pdu) = leg.first, leg.count == 1 else {
@@ -116,7 +116,7 @@ import Testing
         for (length, fits) in [(ClientAssociation.longestToken, true), (ClientAssociation.longestToken + 1, false)] {
             var client = ClientAssociation()
             _ = client.negotiate(
-                .management, transferSyntax: .ndr20, security: .init(type: type, level: .packetPrivacy, token: [1]))
+                .management, transferSyntaxes: [.ndr20], security: .init(type: type, level: .packetPrivacy, token: [1]))
             let ack = BindAckPDU(
                 maximumTransmit: 5840, maximumReceive: 5840, associationGroup: 7, secondaryAddress: "135",
                 results: [.accepted(.ndr20)], token: Client.token(type: type, value: [2]))
@@ -136,7 +136,7 @@ import Testing
     @Test func goesOnWhileTheInitiatorWants() throws {
         var client = ClientAssociation()
         _ = client.negotiate(
-            .management, transferSyntax: .ndr20, security: .init(type: .spnego, level: .packetPrivacy, token: [1]))
+            .management, transferSyntaxes: [.ndr20], security: .init(type: .spnego, level: .packetPrivacy, token: [1]))
         _ = client.receive(Server.ack(token: [2]))
         #expect(client.initiated(.success(.continueNeeded(reply: [3]))).count == 1)
         #expect(
@@ -151,9 +151,9 @@ import Testing
 
     @Test func oneNegotiationAtATime() {
         var client = ClientAssociation()
-        _ = client.negotiate(.management, transferSyntax: .ndr20, security: nil)
+        _ = client.negotiate(.management, transferSyntaxes: [.ndr20], security: nil)
         #expect(
-            client.negotiate(.epmapper, transferSyntax: .ndr20, security: nil) == [.negotiated(.failure(.busy))])
+            client.negotiate(.epmapper, transferSyntaxes: [.ndr20], security: nil) == [.negotiated(.failure(.busy))])
     }
 
     @Test func failsWithWhatTheServerSays() {
@@ -171,25 +171,25 @@ import Testing
             (Server.ack(fragment: 1016), .protocolViolation("fragments of 1016 octets")),
         ] {
             var client = ClientAssociation()
-            _ = client.negotiate(.management, transferSyntax: .ndr20, security: nil)
+            _ = client.negotiate(.management, transferSyntaxes: [.ndr20], security: nil)
             #expect(client.receive(pdu) == [.negotiated(.failure(error)), .close(error)])
             #expect(client.receive(pdu) == [])
         }
         var client = ClientAssociation()
-        _ = client.negotiate(.management, transferSyntax: .ndr20, security: nil)
+        _ = client.negotiate(.management, transferSyntaxes: [.ndr20], security: nil)
         #expect(client.receive(Server.ack(fragment: 1024)).count == 1)
     }
 
     @Test func failsIfTheServerBreaksTheAuthenticationOff() {
         var client = ClientAssociation()
         let offer = ClientAssociation.SecurityOffer(type: .ntlm, level: .packetPrivacy, token: [1])
-        _ = client.negotiate(.management, transferSyntax: .ndr20, security: offer)
+        _ = client.negotiate(.management, transferSyntaxes: [.ndr20], security: offer)
         #expect(
             client.receive(Server.ack()) == [
                 .negotiated(.failure(.authenticationIncomplete)), .close(.authenticationIncomplete),
             ])
         client = ClientAssociation()
-        _ = client.negotiate(.management, transferSyntax: .ndr20, security: offer)
+        _ = client.negotiate(.management, transferSyntaxes: [.ndr20], security: offer)
         _ = client.receive(Server.ack(token: [2]))
         let error = RPCClientError.security(.unacceptable("it"))
         #expect(client.initiated(.failure(.unacceptable("it"))) == [.negotiated(.failure(error)), .close(error)])
@@ -197,7 +197,7 @@ import Testing
 
     @Test func aRejectedSecondContextLeavesTheFirst() {
         var (client, context) = bound()
-        _ = client.negotiate(.unknown, transferSyntax: .ndr20, security: nil)
+        _ = client.negotiate(.unknown, transferSyntaxes: [.ndr20], security: nil)
         #expect(
             client.receive(
                 Server.ack([.rejected(.abstractSyntaxNotSupported)], callID: 2, type: .alterContextResponse)) == [

@@ -5,7 +5,7 @@ import Testing
 
 /// The Swift text for whole files, compared to the letter.
 ///
-/// `constructs.swift` is compiled and run by the tests of NDR. To make one again after an intended change:
+/// `constructs.swift` is compiled and run by the tests of NDR, `echoes.swift` by those of DCERPC. To make one again after an intended change:
 /// `idlc Tests/IDLCompilerTests/Expected/NAME.idl --output …/NAME.swift`; then read the difference.
 struct GoldenTests {
     private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -23,6 +23,11 @@ struct GoldenTests {
     @Test func constructs() throws {
         let golden = Self.tests.appending(path: "NDRTests/Generated/constructs.swift")
         #expect(try compile("constructs.idl", in: Self.expected) == String(contentsOf: golden, encoding: .utf8))
+    }
+
+    @Test func echoes() throws {
+        let golden = Self.tests.appending(path: "DCERPCTests/Generated/echoes.swift")
+        #expect(try compile("echoes.idl", in: Self.expected) == String(contentsOf: golden, encoding: .utf8))
     }
 
     @Test func interfaces() throws {

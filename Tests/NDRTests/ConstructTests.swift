@@ -194,6 +194,16 @@ struct ConstructTests {
         }
     }
 
+    // [MS-RPCE] 2.2.4.1.2: four octets.
+    @Test func cutsPointerSizedIntegers() throws {
+        let text = "01 00 00 00 02 00 00 00 fe ff ff ff 00 00 02 00 03 00 00 00 ff ff ff ff 02 00 00 00 aa bb"
+        try check(
+            POINTER_SIZED(first: 1, size: 2, offset: -2, octets: [0xAA, 0xBB], pair: [3, 0xFFFF_FFFF]), text)
+        let wide = POINTER_SIZED(first: 1, size: 2, offset: -2, octets: [0xAA, 0xBB], pair: [3, .max])
+        #expect(try encoded(wide) == hex(text))
+        #expect(throws: NDRError.self) { try encoded(POINTER_SIZED(offset: -3)) }
+    }
+
     @Test func zeroesAreValid() throws {
         #expect(try decoded(GAPS.self, encoded(GAPS())) == GAPS())
         #expect(try decoded(ARRAYS.self, encoded(ARRAYS())) == ARRAYS())

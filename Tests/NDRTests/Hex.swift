@@ -13,17 +13,18 @@ func hex(_ text: String) -> [UInt8] {
 }
 
 /// The octets of a value alone.
-func encoded<Value: NDRCodable>(_ value: Value) throws(NDRError) -> [UInt8] {
-    var encoder = NDREncoder()
+func encoded<Value: NDRCodable>(_ value: Value, _ syntax: TransferSyntax = .ndr20) throws(NDRError) -> [UInt8] {
+    var encoder = NDREncoder(syntax: syntax)
     try encoder.encode(value)
     return encoder.bytes
 }
 
 /// The value that all of the octets hold.
 func decoded<Value: NDRCodable>(
-    _ type: Value.Type, _ bytes: [UInt8], _ representation: DataRepresentation = .littleEndianASCIIIEEE
+    _ type: Value.Type, _ bytes: [UInt8], _ representation: DataRepresentation = .littleEndianASCIIIEEE,
+    _ syntax: TransferSyntax = .ndr20
 ) throws(NDRError) -> Value {
-    var decoder = NDRDecoder(bytes, representation: representation)
+    var decoder = NDRDecoder(bytes, representation: representation, syntax: syntax)
     let value = try decoder.decode(Value.self)
     try decoder.finish()
     return value

@@ -12,6 +12,7 @@ enum Fuzzers {
         "unit": UnitTarget.self, "safearray": SafeArrayTarget.self, "routes": RouteTarget.self, "ntfs": NTFSTarget.self,
         "ext4": Ext4Target.self, "activation": ActivationTarget.self,
         "objref": ObjrefTarget.self,
+        "ndr": NDRTarget.self, "ndr64": NDR64Target.self,
     ]
 
     /// Made with the first input.

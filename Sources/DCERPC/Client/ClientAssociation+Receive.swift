@@ -39,16 +39,16 @@ extension ClientAssociation {
             group = ack.associationGroup
             isMultiplexed = header.flags.contains(.concurrentMultiplexing)
             state = .bound
-            if ack.results.count > 1, case .features(let agreed) = ack.results[1] { features = agreed }
+            let others = ack.results.dropFirst(negotiation.offers.count)
+            if case .features(let agreed) = others.first { features = agreed }
         }
-        switch ack.results.first {
-        case .accepted(let syntax) where negotiation.offer.transferSyntaxes.contains(syntax):
-            break
+        switch Self.choice(of: ack.results, for: negotiation.offers) {
+        case .accepted(let offer, let syntax):
+            negotiation.offers = [offer]
+            negotiation.transferSyntax = syntax
         case .rejected(let reason):
             return fail(.contextRejected(reason))
-        case .userRejected:
-            return fail(.contextRejected(.notSpecified))
-        case .accepted, .features, nil:
+        case nil:
             return close(.protocolViolation("a wrong result list"))
         }
         guard let trailer = negotiation.trailer else { return finish(negotiation) }
@@ -59,6 +59,34 @@ extension ClientAssociation {
         negotiation.step = .initiating
         self.negotiation = negotiation
         actions.append(.initiate(token: token.value))
+    }
+
+    private enum Choice {
+        case accepted(PresentationContextOffer, TransferSyntax)
+        case rejected(PresentationResult.Reason)
+    }
+
+    /// What a server says to the offers of one interface in several transfer syntaxes; nil where it makes no sense.
+    ///
+    /// It accepts one of them at most; should it accept more, the first one is taken.
+    private static func choice(
+        of results: [PresentationResult], for offers: [PresentationContextOffer]
+    ) -> Choice? {
+        guard results.count >= offers.count else { return nil }
+        var reason: PresentationResult.Reason?
+        for (offer, result) in zip(offers, results) {
+            switch result {
+            case .accepted(let identifier):
+                guard offer.transferSyntaxes.contains(identifier), let syntax = TransferSyntax(identifier) else {
+                    return nil
+                }
+                return .accepted(offer, syntax)
+            case .rejected(let why): reason = reason ?? why
+            case .userRejected: reason = reason ?? .notSpecified
+            case .features: return nil
+            }
+        }
+        return reason.map { .rejected($0) }
     }
 
     private mutating func receiveResponse(_ header: PDUHeader, _ pdu: inout [UInt8]) throws(PDUError) {

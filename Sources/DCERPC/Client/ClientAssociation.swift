@@ -28,7 +28,9 @@ public struct ClientAssociation: Sendable {
         }
 
         let callID: UInt32
-        let offer: PresentationContextOffer
+        /// One for each transfer syntax; once the server has chosen, the accepted one alone.
+        var offers: [PresentationContextOffer]
+        var transferSyntax: TransferSyntax
         let isBind: Bool
         var step: Step
         /// The security context that is being made, or that is used again.
@@ -134,20 +136,22 @@ public struct ClientAssociation: Sendable {
     ///
     /// - Parameters:
     ///   - syntax: the interface.
-    ///   - transferSyntax: the transfer syntax.
+    ///   - transferSyntaxes: the transfer syntaxes, of which the server chooses one ([MS-RPCE] 3.3.1.5.6); at least one.
     ///   - offer: the authentication; nil to use the security context `reusing`, if that is not nil, or none.
     ///   - reusing: a security context of this connection.
     public mutating func negotiate(
-        _ syntax: SyntaxIdentifier, transferSyntax: SyntaxIdentifier, security offer: SecurityOffer?,
+        _ syntax: SyntaxIdentifier, transferSyntaxes: [TransferSyntax], security offer: SecurityOffer?,
         reusing: UInt32? = nil
     ) -> [ClientAssociationAction] {
         guard state != .closed else { return [.negotiated(.failure(.closed))] }
         guard negotiation == nil else { return [.negotiated(.failure(.busy))] }
-        let contextID = nextContextID
-        nextContextID &+= 1
         let isBind = state == .unbound
-        let context = PresentationContextOffer(
-            id: contextID, abstractSyntax: syntax, transferSyntaxes: [transferSyntax])
+        let firstID = nextContextID
+        let offers = zip(transferSyntaxes, UInt16(0)...).map { transferSyntax, index in
+            PresentationContextOffer(
+                id: firstID &+ index, abstractSyntax: syntax, transferSyntaxes: [transferSyntax.identifier])
+        }
+        nextContextID &+= UInt16(truncatingIfNeeded: offers.count)
         var trailer: SecurityTrailer?
         if let offer {
             trailer = SecurityTrailer(type: offer.type, level: offer.level.rawValue, contextID: nextSecurityID)
@@ -155,14 +159,14 @@ public struct ClientAssociation: Sendable {
         }
         let callID = takeCallID()
         let new = Negotiation(
-            callID: callID, offer: context, isBind: isBind, step: .sent,
+            callID: callID, offers: offers, transferSyntax: .ndr20, isBind: isBind, step: .sent,
             securityID: trailer?.contextID ?? reusing, trailer: trailer)
         negotiation = new
         sendLeg(new, token: offer?.token)
         return takeActions()
     }
 
-    /// A PDU's length has 16 bits, and besides the token it holds headers and one presentation context.
+    /// A PDU's length has 16 bits, and besides the token it holds headers and few presentation contexts.
     static let longestToken = 0xFFFF - 256
 
     /// Takes the initiator's answer to ``ClientAssociationAction/initiate(token:)``.
@@ -264,14 +268,14 @@ extension ClientAssociation {
 
     mutating func sendLeg(_ negotiation: Negotiation, token: [UInt8]?) {
         let isBind = negotiation.isBind && state == .unbound
-        var offers = [negotiation.offer]
+        var offers = negotiation.offers
         var flags = PDUFlags.whole
-        if isBind {
+        if isBind, let abstractSyntax = offers.first?.abstractSyntax {
             flags.insert(.concurrentMultiplexing)
             // The list of features follows, as an offer for the same interface ([MS-RPCE] 3.3.1.5.3).
             offers.append(
                 PresentationContextOffer(
-                    id: nextContextID, abstractSyntax: negotiation.offer.abstractSyntax,
+                    id: nextContextID, abstractSyntax: abstractSyntax,
                     transferSyntaxes: [BindTimeFeatures.supported.syntax]))
             nextContextID &+= 1
         }
@@ -303,7 +307,9 @@ extension ClientAssociation {
         actions.append(
             .negotiated(
                 .success(
-                    NegotiatedContext(contextID: negotiation.offer.id, securityID: negotiation.securityID))))
+                    NegotiatedContext(
+                        contextID: negotiation.offers.first?.id ?? 0, securityID: negotiation.securityID,
+                        transferSyntax: negotiation.transferSyntax))))
     }
 
     /// Ends a negotiation without ending the connection.

@@ -21,6 +21,14 @@ public struct NegotiatedContext: Sendable, Hashable {
     public let contextID: UInt16
     /// The security context, or nil for calls without authentication.
     public let securityID: UInt32?
+    /// How stubs are laid out.
+    public let transferSyntax: TransferSyntax
+
+    init(contextID: UInt16, securityID: UInt32?, transferSyntax: TransferSyntax = .ndr20) {
+        self.contextID = contextID
+        self.securityID = securityID
+        self.transferSyntax = transferSyntax
+    }
 }
 
 /// The stub of a response.

@@ -52,14 +52,14 @@ final class ClientConnection: ChannelInboundHandler {
     // MARK: Requests
 
     func negotiate(
-        _ syntax: SyntaxIdentifier, _ transferSyntax: SyntaxIdentifier, offer: ClientAssociation.SecurityOffer?,
+        _ syntax: SyntaxIdentifier, _ transferSyntaxes: [TransferSyntax], offer: ClientAssociation.SecurityOffer?,
         initiator: (any SecurityInitiator)?, reusing: UInt32?,
         _ continuation: CheckedContinuation<NegotiatedContext, any Error>
     ) {
         guard negotiation == nil else { return continuation.resume(throwing: RPCClientError.busy) }
         negotiation = continuation
         self.initiator = initiator
-        perform(association.negotiate(syntax, transferSyntax: transferSyntax, security: offer, reusing: reusing))
+        perform(association.negotiate(syntax, transferSyntaxes: transferSyntaxes, security: offer, reusing: reusing))
     }
 
     func call(

@@ -98,12 +98,13 @@ public final class RPCClient: Sendable {
     ///
     /// - Parameters:
     ///   - interface: the interface's identifier.
-    ///   - transferSyntax: the transfer syntax.
+    ///   - transferSyntaxes: the transfer syntaxes that the server may choose from, in the order in which they are named to it:
+    ///     NDR 2.0 before NDR64, as Windows has it, unless told. Objects are to be called in NDR 2.0 ([MS-DCOM] 2.1).
     ///   - security: who to authenticate as; nil to use the first security context of this connection, if there is one.
     ///   - level: how to protect the calls; only with `security`.
     /// - Throws: ``RPCClientError``.
     public func bind(
-        _ interface: SyntaxIdentifier, transferSyntax: SyntaxIdentifier = .ndr20,
+        _ interface: SyntaxIdentifier, transferSyntaxes: [TransferSyntax] = [.ndr20, .ndr64],
         security: (any SecurityInitiator)? = nil, level: AuthenticationLevel = .packetPrivacy
     ) async throws -> BoundInterface {
         var offer: ClientAssociation.SecurityOffer?
@@ -121,7 +122,7 @@ public final class RPCClient: Sendable {
         let negotiated = try await withCheckedThrowingContinuation { continuation in
             channel.eventLoop.execute { [connection, offer] in
                 connection.value.negotiate(
-                    interface, transferSyntax, offer: offer, initiator: security, reusing: reusing, continuation)
+                    interface, transferSyntaxes, offer: offer, initiator: security, reusing: reusing, continuation)
             }
         }
         if let id = negotiated.securityID { defaultSecurityID.withLock { $0 = $0 ?? id } }
@@ -167,6 +168,9 @@ public struct BoundInterface: RPCCaller {
         self.object = object
     }
 
+    /// How the stubs of its calls are laid out: the transfer syntax that the server has chosen.
+    public var transferSyntax: TransferSyntax { context.transferSyntax }
+
     /// The same, with calls that name an object: in DCOM, the IPID.
     public func withObject(_ object: GUID) -> BoundInterface {
         BoundInterface(client: client, context: context, object: object)
@@ -177,10 +181,11 @@ public struct BoundInterface: RPCCaller {
         opnum: UInt16, encode: @Sendable (inout NDREncoder) throws -> Void,
         decode: @Sendable (inout NDRDecoder) throws -> Response
     ) async throws -> Response {
-        var encoder = NDREncoder()
+        var encoder = NDREncoder(syntax: context.transferSyntax)
         try encode(&encoder)
         let answer = try await client.call(context, opnum: opnum, object: object, stub: encoder.bytes)
-        var decoder = NDRDecoder(answer.stub, representation: answer.representation)
+        var decoder = NDRDecoder(
+            answer.stub, representation: answer.representation, syntax: context.transferSyntax)
         return try decode(&decoder)
     }
 }

@@ -21,8 +21,13 @@ public struct RPCInterface: Sendable {
         self.operations = operations
     }
 
-    /// The transfer syntaxes that suit it, the preferred one first.
-    public var transferSyntaxes: [TransferSyntax] { [.ndr20] }
+    /// The transfer syntaxes that suit it, the preferred one first: NDR64 like Windows, but not for objects, which are to be called
+    /// in NDR 2.0 ([MS-DCOM] 2.1 and 2.2.13); a client that knows nothing else may call them in NDR64 all the same.
+    public var transferSyntaxes: [TransferSyntax] { isObject ? Self.objectSyntaxes : Self.syntaxes }
+
+    /// The transfer syntaxes of objects and of what finds and activates them.
+    public static let objectSyntaxes: [TransferSyntax] = [.ndr20, .ndr64]
+    private static let syntaxes: [TransferSyntax] = [.ndr64, .ndr20]
 
     /// The operation with this number, or nil if there is none on the wire.
     public func operation(_ opnum: UInt16) -> RPCOperation? {
@@ -44,24 +49,56 @@ public struct RPCOperation: Sendable {
     public let opnum: UInt16
     /// The operation's name in the IDL text.
     public let name: String
+    /// What goes in and what comes out.
+    public let method: any RPCMethod.Type
     /// Prints a request.
     public let requestDump: RequestDump
     /// Prints a response.
     public let responseDump: ResponseDump
 
     /// Describes an operation.
-    public init(
-        opnum: UInt16, name: String, requestDump: @escaping RequestDump, responseDump: @escaping ResponseDump
-    ) {
-        self.opnum = opnum
-        self.name = name
-        self.requestDump = requestDump
-        self.responseDump = responseDump
+    public init<Method: RPCMethod>(_ method: Method.Type) {
+        opnum = Method.opnum
+        name = Method.name
+        self.method = method
+        requestDump = { decoder in
+            let request = try Method.Request(from: &decoder)
+            try decoder.finish()
+            return NDRDump.text(of: request)
+        }
+        responseDump = { decoder, requestDecoder in
+            let request = try Method.Request(from: &requestDecoder)
+            let response = try Method.Response(from: &decoder, for: request)
+            try decoder.finish()
+            return NDRDump.text(of: response)
+        }
     }
 }
 
+/// What goes into an operation, as the IDL compiler emits it: its `[in]` parameters.
+public protocol RPCRequest: Sendable, Equatable {
+    /// Reads the stub.
+    init(from decoder: inout NDRDecoder) throws(NDRError)
+    /// Writes the stub.
+    func encode(into encoder: inout NDREncoder) throws(NDRError)
+}
+
+/// What comes out of an operation, as the IDL compiler emits it: its `[out]` parameters and its return value.
+public protocol RPCResponse: Sendable, Equatable {
+    /// The request that it answers, which its counts may depend on.
+    associatedtype Question: RPCRequest
+    /// Reads the stub of the answer to a request.
+    init(from decoder: inout NDRDecoder, for request: Question) throws(NDRError)
+    /// Writes the stub of the answer to a request.
+    func encode(into encoder: inout NDREncoder, for request: Question) throws(NDRError)
+}
+
 /// The namespace of one operation, as the IDL compiler emits it.
-public protocol RPCMethod {
+public protocol RPCMethod: SendableMetatype {
+    /// What goes in.
+    associatedtype Request: RPCRequest
+    /// What comes out.
+    associatedtype Response: RPCResponse where Response.Question == Request
     /// The operation's number.
     static var opnum: UInt16 { get }
     /// The operation's name in the IDL text.

@@ -14,6 +14,10 @@ enum CallRunner {
     ) async -> Outcome {
         do {
             try service.authorize(context)
+            // NDR64 has one byte order only ([MS-RPCE] 2.2.5).
+            guard call.transferSyntax == .ndr20 || call.representation == .littleEndianASCIIIEEE else {
+                throw NDRError(.unsupportedRepresentation, offset: 0, subject: "NDR64")
+            }
             var decoder = NDRDecoder(
                 call.stub, representation: call.representation, syntax: call.transferSyntax)
             decoder.paddingAllowance = call.paddingAllowance

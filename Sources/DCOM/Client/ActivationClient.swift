@@ -95,7 +95,8 @@ public struct ActivationClient: Sendable {
     }
 
     private static func serverVersion(over connection: RPCClient) async throws -> COMVERSION {
-        let client = IObjectExporterClient(try await connection.bind(IObjectExporter.interface.syntax))
+        let client = IObjectExporterClient(
+            try await connection.bind(IObjectExporter.interface.syntax, transferSyntaxes: [.ndr20]))
         do {
             let response = try await client.serverAlive2(.init())
             guard response.returnValue == 0 else {
@@ -114,7 +115,8 @@ public struct ActivationClient: Sendable {
     ) async throws -> ActivationReply {
         let interface = method == .remoteActivation ? IActivation.interface : IRemoteSCMActivator.interface
         let caller = try await resolver.bind(
-            interface.syntax, security: credentials.makeInitiator(host), level: credentials.level)
+            interface.syntax, transferSyntaxes: [.ndr20], security: credentials.makeInitiator(host),
+            level: credentials.level)
         let orpc = ORPCTHIS.outgoing(version)
         switch (method, request.target) {
         case (.remoteActivation, _):

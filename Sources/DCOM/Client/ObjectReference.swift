@@ -65,7 +65,8 @@ public actor ObjectReference {
         // The first bind authenticates the connection, the others are made under the same protection.
         do {
             unknown = try await exporter.bind(
-                IRemUnknown.interface.syntax, security: credentials.makeInitiator(host), level: level)
+                IRemUnknown.interface.syntax, transferSyntaxes: [.ndr20], security: credentials.makeInitiator(host),
+                level: level)
         } catch {
             await exporter.close()
             throw error
@@ -156,8 +157,8 @@ public actor ObjectReference {
     /// A presentation context for each interface is enough.
     private func bind(_ iid: GUID) async throws -> BoundInterface {
         if let known = bound[iid] { return known }
-        // All object interfaces have version 0.0 (2.1).
-        let new = try await exporter.bind(SyntaxIdentifier(uuid: iid, major: 0))
+        // All object interfaces have version 0.0, and NDR 2.0 is all that DCOM speaks (2.1).
+        let new = try await exporter.bind(SyntaxIdentifier(uuid: iid, major: 0), transferSyntaxes: [.ndr20])
         bound[iid] = new
         return new
     }
@@ -237,7 +238,7 @@ public actor ObjectReference {
 
     private func objectExporter() async throws -> IObjectExporterClient {
         if let resolverInterface { return IObjectExporterClient(resolverInterface) }
-        let new = try await resolver.bind(IObjectExporter.interface.syntax)
+        let new = try await resolver.bind(IObjectExporter.interface.syntax, transferSyntaxes: [.ndr20])
         resolverInterface = new
         return IObjectExporterClient(new)
     }

@@ -82,10 +82,11 @@ public final class DCOMServer: Sendable {
             HandlerService(
                 interface: IRemoteSCMActivator.interface,
                 handlers: IRemoteSCMActivator.handlers(SCMActivatorService(activator: activator)),
-                authorize: mayActivate),
+                transferSyntaxes: RPCInterface.objectSyntaxes, authorize: mayActivate),
             HandlerService(
                 interface: IActivation.interface,
-                handlers: IActivation.handlers(ActivationService(activator: activator)), authorize: mayActivate),
+                handlers: IActivation.handlers(ActivationService(activator: activator)),
+                transferSyntaxes: RPCInterface.objectSyntaxes, authorize: mayActivate),
         ]
         exporterServices = Self.exporterServices(classes, exporter, bindings, authorization)
     }
@@ -93,7 +94,8 @@ public final class DCOMServer: Sendable {
     /// Two of its methods are open to everybody, so each of the others asks for itself.
     private static func service(of resolver: ObjectResolverService) -> any RPCService {
         HandlerService(
-            interface: IObjectExporter.interface, handlers: IObjectExporter.handlers(resolver), authorize: { _ in })
+            interface: IObjectExporter.interface, handlers: IObjectExporter.handlers(resolver),
+            transferSyntaxes: RPCInterface.objectSyntaxes, authorize: { _ in })
     }
 
     private static func exporterServices(

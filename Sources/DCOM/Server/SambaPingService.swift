@@ -11,6 +11,7 @@ import Synchronization
 /// does not exist means that set, if it comes from the same association group. All else is answered to the letter.
 final class SambaPingService: RPCService {
     let interface = IObjectExporter.interface
+    let transferSyntaxes = RPCInterface.objectSyntaxes
 
     private let strict: HandlerService
     private let resolver: ObjectResolverService

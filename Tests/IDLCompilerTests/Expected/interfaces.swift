@@ -34,7 +34,7 @@ public enum IDisk {
         public static let name = "Read"
 
         /// What goes in.
-        public struct Request: Sendable, Equatable {
+        public struct Request: RPCRequest {
             public var disk: DISK
             public var size: UInt32
 
@@ -60,7 +60,7 @@ public enum IDisk {
         }
 
         /// What comes out.
-        public struct Response: Sendable, Equatable {
+        public struct Response: RPCResponse {
             public var data: [UInt8]
             public var used: UInt32
             public var returnValue: HRESULT
@@ -102,19 +102,7 @@ public enum IDisk {
             }
         }
 
-        static let operation = RPCOperation(
-            opnum: opnum, name: name,
-            requestDump: { decoder in
-                let request = try Request(from: &decoder)
-                try decoder.finish()
-                return NDRDump.text(of: request)
-            },
-            responseDump: { decoder, requestDecoder in
-                let request = try Request(from: &requestDecoder)
-                let response = try Response(from: &decoder, for: request)
-                try decoder.finish()
-                return NDRDump.text(of: response)
-            })
+        static let operation = RPCOperation(Read.self)
 
         static func handler(_ implementation: any IDiskServer) -> RPCHandler {
             { decoder, encoder, context in
@@ -139,7 +127,7 @@ public enum IDisk {
         public static let name = "Names"
 
         /// What goes in.
-        public struct Request: Sendable, Equatable {
+        public struct Request: RPCRequest {
             public var count: UInt32
 
             public init(count: UInt32 = 0) {
@@ -158,7 +146,7 @@ public enum IDisk {
         }
 
         /// What comes out.
-        public struct Response: Sendable, Equatable {
+        public struct Response: RPCResponse {
             public var names: [WideString?]?
             public var count: UInt32
             public var returnValue: HRESULT
@@ -228,19 +216,7 @@ public enum IDisk {
             }
         }
 
-        static let operation = RPCOperation(
-            opnum: opnum, name: name,
-            requestDump: { decoder in
-                let request = try Request(from: &decoder)
-                try decoder.finish()
-                return NDRDump.text(of: request)
-            },
-            responseDump: { decoder, requestDecoder in
-                let request = try Request(from: &requestDecoder)
-                let response = try Response(from: &decoder, for: request)
-                try decoder.finish()
-                return NDRDump.text(of: response)
-            })
+        static let operation = RPCOperation(Names.self)
 
         static func handler(_ implementation: any IDiskServer) -> RPCHandler {
             { decoder, encoder, context in
@@ -265,7 +241,7 @@ public enum IDisk {
         public static let name = "Opnum6NotUsedOnWire"
 
         /// What goes in.
-        public struct Request: Sendable, Equatable {
+        public struct Request: RPCRequest {
             public init() {
             }
 
@@ -279,7 +255,7 @@ public enum IDisk {
         }
 
         /// What comes out.
-        public struct Response: Sendable, Equatable {
+        public struct Response: RPCResponse {
             public var returnValue: HRESULT
 
             public init(returnValue: HRESULT = .ok) {
@@ -302,19 +278,7 @@ public enum IDisk {
             }
         }
 
-        static let operation = RPCOperation(
-            opnum: opnum, name: name,
-            requestDump: { decoder in
-                let request = try Request(from: &decoder)
-                try decoder.finish()
-                return NDRDump.text(of: request)
-            },
-            responseDump: { decoder, requestDecoder in
-                let request = try Request(from: &requestDecoder)
-                let response = try Response(from: &decoder, for: request)
-                try decoder.finish()
-                return NDRDump.text(of: response)
-            })
+        static let operation = RPCOperation(Opnum6NotUsedOnWire.self)
 
         static func handler(_ implementation: any IDiskServer) -> RPCHandler {
             { decoder, encoder, context in
@@ -420,7 +384,7 @@ public enum IDisk2 {
         public static let name = "Open"
 
         /// What goes in.
-        public struct Request: Sendable, Equatable {
+        public struct Request: RPCRequest {
             public var unknown: MInterfacePointer?
             public var name: WideString?
 
@@ -459,7 +423,7 @@ public enum IDisk2 {
         }
 
         /// What comes out.
-        public struct Response: Sendable, Equatable {
+        public struct Response: RPCResponse {
             public var disk: DISK?
             public var returnValue: HRESULT
 
@@ -495,19 +459,7 @@ public enum IDisk2 {
             }
         }
 
-        static let operation = RPCOperation(
-            opnum: opnum, name: name,
-            requestDump: { decoder in
-                let request = try Request(from: &decoder)
-                try decoder.finish()
-                return NDRDump.text(of: request)
-            },
-            responseDump: { decoder, requestDecoder in
-                let request = try Request(from: &requestDecoder)
-                let response = try Response(from: &decoder, for: request)
-                try decoder.finish()
-                return NDRDump.text(of: response)
-            })
+        static let operation = RPCOperation(Open.self)
 
         static func handler(_ implementation: any IDisk2Server) -> RPCHandler {
             { decoder, encoder, context in
@@ -611,7 +563,7 @@ public enum plain {
         public static let name = "Open"
 
         /// What goes in.
-        public struct Request: Sendable, Equatable {
+        public struct Request: RPCRequest {
             public var name: WideString
 
             public init(name: WideString = WideString()) {
@@ -630,7 +582,7 @@ public enum plain {
         }
 
         /// What comes out.
-        public struct Response: Sendable, Equatable {
+        public struct Response: RPCResponse {
             public var status: UInt32
             public var returnValue: ContextHandle
 
@@ -658,19 +610,7 @@ public enum plain {
             }
         }
 
-        static let operation = RPCOperation(
-            opnum: opnum, name: name,
-            requestDump: { decoder in
-                let request = try Request(from: &decoder)
-                try decoder.finish()
-                return NDRDump.text(of: request)
-            },
-            responseDump: { decoder, requestDecoder in
-                let request = try Request(from: &requestDecoder)
-                let response = try Response(from: &decoder, for: request)
-                try decoder.finish()
-                return NDRDump.text(of: response)
-            })
+        static let operation = RPCOperation(Open.self)
 
         static func handler(_ implementation: any plainServer) -> RPCHandler {
             { decoder, encoder, context in
@@ -688,7 +628,7 @@ public enum plain {
         public static let name = "Close"
 
         /// What goes in.
-        public struct Request: Sendable, Equatable {
+        public struct Request: RPCRequest {
             public var handle: ContextHandle
 
             public init(handle: ContextHandle = .null) {
@@ -707,7 +647,7 @@ public enum plain {
         }
 
         /// What comes out.
-        public struct Response: Sendable, Equatable {
+        public struct Response: RPCResponse {
             public var handle: ContextHandle
             public var returnValue: UInt32
 
@@ -735,19 +675,7 @@ public enum plain {
             }
         }
 
-        static let operation = RPCOperation(
-            opnum: opnum, name: name,
-            requestDump: { decoder in
-                let request = try Request(from: &decoder)
-                try decoder.finish()
-                return NDRDump.text(of: request)
-            },
-            responseDump: { decoder, requestDecoder in
-                let request = try Request(from: &requestDecoder)
-                let response = try Response(from: &decoder, for: request)
-                try decoder.finish()
-                return NDRDump.text(of: response)
-            })
+        static let operation = RPCOperation(Close.self)
 
         static func handler(_ implementation: any plainServer) -> RPCHandler {
             { decoder, encoder, context in
@@ -772,7 +700,7 @@ public enum plain {
         public static let name = "Choose"
 
         /// What goes in.
-        public struct Request: Sendable, Equatable {
+        public struct Request: RPCRequest {
             public var kind: Int16
             public var choice: CHOICE
 
@@ -784,8 +712,10 @@ public enum plain {
             /// Reads the stub.
             public init(from decoder: inout NDRDecoder) throws(NDRError) {
                 self.kind = try decoder.read(Int16.self)
+                try decoder.alignUnion(4)
                 let discriminant2 = try decoder.read(Int16.self)
                 try decoder.require(discriminant: discriminant2, equals: self.kind, "Choose.choice")
+                try decoder.alignUnion(4)
                 let value1 = try CHOICE(armFrom: &decoder, discriminant: discriminant2)
                 self.choice = value1
             }
@@ -793,13 +723,15 @@ public enum plain {
             /// Writes the stub.
             public func encode(into encoder: inout NDREncoder) throws(NDRError) {
                 encoder.write(self.kind)
+                encoder.alignUnion(4)
                 encoder.write(self.kind)
+                encoder.alignUnion(4)
                 try self.choice.encodeArm(into: &encoder, discriminant: self.kind)
             }
         }
 
         /// What comes out.
-        public struct Response: Sendable, Equatable {
+        public struct Response: RPCResponse {
             public init() {
             }
 
@@ -816,19 +748,7 @@ public enum plain {
             }
         }
 
-        static let operation = RPCOperation(
-            opnum: opnum, name: name,
-            requestDump: { decoder in
-                let request = try Request(from: &decoder)
-                try decoder.finish()
-                return NDRDump.text(of: request)
-            },
-            responseDump: { decoder, requestDecoder in
-                let request = try Request(from: &requestDecoder)
-                let response = try Response(from: &decoder, for: request)
-                try decoder.finish()
-                return NDRDump.text(of: response)
-            })
+        static let operation = RPCOperation(Choose.self)
 
         static func handler(_ implementation: any plainServer) -> RPCHandler {
             { decoder, encoder, context in
@@ -846,7 +766,7 @@ public enum plain {
         public static let name = "Opnum3NotUsedOnWire"
 
         /// What goes in.
-        public struct Request: Sendable, Equatable {
+        public struct Request: RPCRequest {
             public init() {
             }
 
@@ -860,7 +780,7 @@ public enum plain {
         }
 
         /// What comes out.
-        public struct Response: Sendable, Equatable {
+        public struct Response: RPCResponse {
             public init() {
             }
 
@@ -877,19 +797,7 @@ public enum plain {
             }
         }
 
-        static let operation = RPCOperation(
-            opnum: opnum, name: name,
-            requestDump: { decoder in
-                let request = try Request(from: &decoder)
-                try decoder.finish()
-                return NDRDump.text(of: request)
-            },
-            responseDump: { decoder, requestDecoder in
-                let request = try Request(from: &requestDecoder)
-                let response = try Response(from: &decoder, for: request)
-                try decoder.finish()
-                return NDRDump.text(of: response)
-            })
+        static let operation = RPCOperation(Opnum3NotUsedOnWire.self)
 
         static func handler(_ implementation: any plainServer) -> RPCHandler {
             { decoder, encoder, context in
@@ -986,4 +894,18 @@ public struct plainClient: Sendable {
                 return response
             })
     }
+}
+
+/// What interfaces.idl declares, for tools that walk over all of it.
+public enum InterfacesCatalogue {
+    /// The enumerations and structures.
+    public static let types: [any (NDRCodable & Equatable).Type] = [
+    ]
+    /// The interfaces.
+    public static let interfaces: [RPCInterface] = [
+        IUnknown.interface,
+        IDisk.interface,
+        IDisk2.interface,
+        plain.interface,
+    ]
 }

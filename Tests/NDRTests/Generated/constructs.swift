@@ -13,7 +13,7 @@ public enum ConstructsConstants {
     public static let NEGATIVE: Int16 = -1
 }
 
-/// The enumeration `COLOUR`, 16 bits on the wire; it holds any value that came.
+/// The enumeration `COLOUR`, 16 bits in NDR 2.0; it holds any value that came.
 public struct COLOUR: RawRepresentable, Hashable, Sendable, NDRCodable, CustomStringConvertible {
     public var rawValue: UInt16
     public static let Red = COLOUR(rawValue: 1)
@@ -35,7 +35,7 @@ public struct COLOUR: RawRepresentable, Hashable, Sendable, NDRCodable, CustomSt
     }
 }
 
-/// The enumeration `WIDE`, 32 bits on the wire; it holds any value that came.
+/// The enumeration `WIDE`, 32 bits in NDR 2.0; it holds any value that came.
 public struct WIDE: RawRepresentable, Hashable, Sendable, NDRCodable, CustomStringConvertible {
     public var rawValue: UInt32
     public static let Small = WIDE(rawValue: 0)
@@ -126,7 +126,7 @@ public struct POINTERS: Sendable, Equatable, NDRCodable {
     public static var ndrAlignment: Int { 4 }
     public static var ndrMinimumSize: Int { 20 }
     public func encodeBody(into encoder: inout NDREncoder) throws(NDRError) {
-        encoder.align(4)
+        encoder.align(4, ndr64: 8)
         encoder.writeReferent(isNull: self.gaps == nil)
         encoder.writeReferent()
         encoder.writeReferent(isNull: self.name == nil)
@@ -152,7 +152,7 @@ public struct POINTERS: Sendable, Equatable, NDRCodable {
         }
     }
     public init(bodyFrom decoder: inout NDRDecoder) throws(NDRError) {
-        try decoder.align(4)
+        try decoder.align(4, ndr64: 8)
         try decoder.readReferent()
         self.gaps = nil
         try decoder.readReference("POINTERS.number")
@@ -207,7 +207,7 @@ public struct NODE: Sendable, Equatable, NDRCodable {
     public static var ndrAlignment: Int { 4 }
     public static var ndrMinimumSize: Int { 8 }
     public func encodeBody(into encoder: inout NDREncoder) throws(NDRError) {
-        encoder.align(4)
+        encoder.align(4, ndr64: 8)
         encoder.write(self.value)
         encoder.writeReferent(isNull: self.next == nil)
     }
@@ -217,7 +217,7 @@ public struct NODE: Sendable, Equatable, NDRCodable {
         }
     }
     public init(bodyFrom decoder: inout NDRDecoder) throws(NDRError) {
-        try decoder.align(4)
+        try decoder.align(4, ndr64: 8)
         self.value = try decoder.read(Int32.self)
         try decoder.readReferent()
         self._next = nil
@@ -245,7 +245,7 @@ public struct ALIASES: Sendable, Equatable, NDRCodable {
     public static var ndrAlignment: Int { 4 }
     public static var ndrMinimumSize: Int { 12 }
     public func encodeBody(into encoder: inout NDREncoder) throws(NDRError) {
-        encoder.align(4)
+        encoder.align(4, ndr64: 8)
         encoder.writeReferent(isNull: self.first == nil)
         encoder.writeReferent(isNull: self.second == nil)
         encoder.writeReferent(isNull: self.other == nil)
@@ -262,7 +262,7 @@ public struct ALIASES: Sendable, Equatable, NDRCodable {
         }
     }
     public init(bodyFrom decoder: inout NDRDecoder) throws(NDRError) {
-        try decoder.align(4)
+        try decoder.align(4, ndr64: 8)
         try decoder.readReferent()
         self.first = nil
         try decoder.readReferent()
@@ -324,6 +324,7 @@ public struct CONFORMANT: Sendable, Equatable, NDRCodable {
         encoder.align(8)
         encoder.write(self.count)
         encoder.write(elements: self.values)
+        encoder.padStructure(8)
     }
     public static func hoistConformance(from decoder: inout NDRDecoder) throws(NDRError) {
         try decoder.hoistConformance()
@@ -335,6 +336,7 @@ public struct CONFORMANT: Sendable, Equatable, NDRCodable {
         try decoder.require(count: count1, equals: Int(truncatingIfNeeded: self.count), "CONFORMANT.values")
         let value2 = try decoder.read(elements: Int64.self, count: count1)
         self.values = value2
+        decoder.skipStructurePadding(8)
     }
 }
 
@@ -357,6 +359,7 @@ public struct NESTED: Sendable, Equatable, NDRCodable {
         encoder.align(8)
         encoder.write(self.tag)
         try self.tail.encodeBody(into: &encoder)
+        encoder.padStructure(8)
     }
     public static func hoistConformance(from decoder: inout NDRDecoder) throws(NDRError) {
         try CONFORMANT.hoistConformance(from: &decoder)
@@ -365,6 +368,7 @@ public struct NESTED: Sendable, Equatable, NDRCodable {
         try decoder.align(8)
         self.tag = try decoder.read(Int32.self)
         self.tail = try CONFORMANT(bodyFrom: &decoder)
+        decoder.skipStructurePadding(8)
     }
 }
 
@@ -383,7 +387,7 @@ public struct VARYING: Sendable, Equatable, NDRCodable {
     public static var ndrAlignment: Int { 4 }
     public static var ndrMinimumSize: Int { 12 }
     public func encodeBody(into encoder: inout NDREncoder) throws(NDRError) {
-        encoder.align(4)
+        encoder.align(4, ndr64: 8)
         encoder.writeReferent(isNull: self.words == nil)
         encoder.write(self.length)
         encoder.write(self.used)
@@ -400,7 +404,7 @@ public struct VARYING: Sendable, Equatable, NDRCodable {
         }
     }
     public init(bodyFrom decoder: inout NDRDecoder) throws(NDRError) {
-        try decoder.align(4)
+        try decoder.align(4, ndr64: 8)
         try decoder.readReferent()
         self.words = nil
         self.length = try decoder.read(UInt32.self)
@@ -438,7 +442,7 @@ public struct FIXED_VARYING: Sendable, Equatable, NDRCodable {
     public static var ndrAlignment: Int { 4 }
     public static var ndrMinimumSize: Int { 28 }
     public func encodeBody(into encoder: inout NDREncoder) throws(NDRError) {
-        encoder.align(4)
+        encoder.align(4, ndr64: 8)
         encoder.write(self.used)
         try encoder.require(count: self.fixed.count, equals: Int(truncatingIfNeeded: self.used), "FIXED_VARYING.fixed")
         try encoder.require(length: self.fixed.count, within: 6, "FIXED_VARYING.fixed")
@@ -446,9 +450,10 @@ public struct FIXED_VARYING: Sendable, Equatable, NDRCodable {
         encoder.write(elements: self.fixed)
         try encoder.write(varyingString: self.note, size: 8, "FIXED_VARYING.note")
         try encoder.write(varyingString: self.title, size: 4, "FIXED_VARYING.title")
+        encoder.padStructure(8)
     }
     public init(bodyFrom decoder: inout NDRDecoder) throws(NDRError) {
-        try decoder.align(4)
+        try decoder.align(4, ndr64: 8)
         self.used = try decoder.read(Int32.self)
         let length1 = try decoder.readVariance(size: 6, "FIXED_VARYING.fixed")
         try decoder.require(count: length1, equals: Int(truncatingIfNeeded: self.used), "FIXED_VARYING.fixed")
@@ -456,6 +461,7 @@ public struct FIXED_VARYING: Sendable, Equatable, NDRCodable {
         self.fixed = value2
         self.note = try decoder.readVaryingOctetString(size: 8, "FIXED_VARYING.note")
         self.title = try decoder.readVaryingWideString(size: 4, "FIXED_VARYING.title")
+        decoder.skipStructurePadding(8)
     }
 }
 
@@ -476,7 +482,7 @@ public struct COUNTS: Sendable, Equatable, NDRCodable {
     public static var ndrAlignment: Int { 4 }
     public static var ndrMinimumSize: Int { 12 }
     public func encodeBody(into encoder: inout NDREncoder) throws(NDRError) {
-        encoder.align(4)
+        encoder.align(4, ndr64: 8)
         encoder.write(self.last)
         encoder.write(self.first)
         encoder.writeReferent(isNull: self.window == nil)
@@ -501,7 +507,7 @@ public struct COUNTS: Sendable, Equatable, NDRCodable {
         }
     }
     public init(bodyFrom decoder: inout NDRDecoder) throws(NDRError) {
-        try decoder.align(4)
+        try decoder.align(4, ndr64: 8)
         self.last = try decoder.read(Int16.self)
         self.first = try decoder.read(Int16.self)
         try decoder.readReferent()
@@ -550,7 +556,7 @@ public struct ARRAYS: Sendable, Equatable, NDRCodable {
     public static var ndrAlignment: Int { 4 }
     public static var ndrMinimumSize: Int { 34 }
     public func encodeBody(into encoder: inout NDREncoder) throws(NDRError) {
-        encoder.align(4)
+        encoder.align(4, ndr64: 8)
         try encoder.require(count: self.grid.count, equals: 2, "ARRAYS.grid")
         for element1 in self.grid {
             try encoder.require(count: element1.count, equals: 3, "ARRAYS.grid")
@@ -573,7 +579,7 @@ public struct ARRAYS: Sendable, Equatable, NDRCodable {
         }
     }
     public init(bodyFrom decoder: inout NDRDecoder) throws(NDRError) {
-        try decoder.align(4)
+        try decoder.align(4, ndr64: 8)
         var value1: [[Int16]] = try decoder.placeholders([Int16](repeating: 0, count: 3), count: 2, ofSize: 6)
         for index2 in value1.indices {
             let value3 = try decoder.read(elements: Int16.self, count: 3)
@@ -615,7 +621,7 @@ public struct LISTS: Sendable, Equatable, NDRCodable {
     public static var ndrAlignment: Int { 4 }
     public static var ndrMinimumSize: Int { 12 }
     public func encodeBody(into encoder: inout NDREncoder) throws(NDRError) {
-        encoder.align(4)
+        encoder.align(4, ndr64: 8)
         try encoder.require(self.count, atLeast: 1, atMost: 10, "LISTS.count")
         encoder.write(self.count)
         encoder.writeReferent(isNull: self.items == nil)
@@ -646,7 +652,7 @@ public struct LISTS: Sendable, Equatable, NDRCodable {
         }
     }
     public init(bodyFrom decoder: inout NDRDecoder) throws(NDRError) {
-        try decoder.align(4)
+        try decoder.align(4, ndr64: 8)
         let value1 = try decoder.read(UInt32.self)
         try decoder.require(value1, atLeast: 1, atMost: 10, "LISTS.count")
         self.count = value1
@@ -704,20 +710,26 @@ public struct TAGGED: Sendable, Equatable, NDRCodable {
     public static var ndrAlignment: Int { 4 }
     public static var ndrMinimumSize: Int { 4 }
     public func encodeBody(into encoder: inout NDREncoder) throws(NDRError) {
-        encoder.align(4)
+        encoder.align(4, ndr64: 8)
         encoder.writeEnum16(self.kind.rawValue)
+        encoder.alignUnion(8)
         encoder.writeEnum16(self.kind.rawValue)
+        encoder.alignUnion(8)
         try self.value.encodeArm(into: &encoder, discriminant: self.kind.rawValue)
+        encoder.padStructure(8)
     }
     public func encodePointees(into encoder: inout NDREncoder) throws(NDRError) {
         try self.value.encodePointees(into: &encoder)
     }
     public init(bodyFrom decoder: inout NDRDecoder) throws(NDRError) {
-        try decoder.align(4)
+        try decoder.align(4, ndr64: 8)
         self.kind = COLOUR(rawValue: try decoder.readEnum16())
+        try decoder.alignUnion(8)
         let discriminant1 = try decoder.readEnum16()
         try decoder.require(discriminant: discriminant1, equals: self.kind.rawValue, "TAGGED.value")
+        try decoder.alignUnion(8)
         self.value = try TAGGED_value(armFrom: &decoder, discriminant: discriminant1)
+        decoder.skipStructurePadding(8)
     }
     public mutating func decodePointees(from decoder: inout NDRDecoder) throws(NDRError) {
         try self.value.decodePointees(from: &decoder)
@@ -738,15 +750,21 @@ public struct LATE: Sendable, Equatable, NDRCodable {
     public static var ndrMinimumSize: Int { 4 }
     public func encodeBody(into encoder: inout NDREncoder) throws(NDRError) {
         encoder.align(8)
+        encoder.alignUnion(8)
         encoder.write(self.kind)
+        encoder.alignUnion(8)
         try self.choice.encodeArm(into: &encoder, discriminant: self.kind)
         encoder.write(self.kind)
+        encoder.padStructure(8)
     }
     public init(bodyFrom decoder: inout NDRDecoder) throws(NDRError) {
         try decoder.align(8)
+        try decoder.alignUnion(8)
         let discriminant1 = try decoder.read(Int16.self)
+        try decoder.alignUnion(8)
         self.choice = try CHOICE(armFrom: &decoder, discriminant: discriminant1)
         self.kind = try decoder.read(Int16.self)
+        decoder.skipStructurePadding(8)
     }
     public mutating func decodePointees(from decoder: inout NDRDecoder) throws(NDRError) {
         guard self.choice.belongs(to: self.kind) else {
@@ -768,18 +786,89 @@ public struct ENCAPSULATED: Sendable, Equatable, NDRCodable {
     public static var ndrAlignment: Int { 4 }
     public static var ndrMinimumSize: Int { 4 }
     public func encodeBody(into encoder: inout NDREncoder) throws(NDRError) {
+        encoder.alignUnion(8)
         encoder.write(self.which)
+        encoder.alignUnion(8)
         try self.value.encodeArm(into: &encoder, discriminant: self.which)
     }
     public func encodePointees(into encoder: inout NDREncoder) throws(NDRError) {
         try self.value.encodePointees(into: &encoder)
     }
     public init(bodyFrom decoder: inout NDRDecoder) throws(NDRError) {
+        try decoder.alignUnion(8)
         self.which = try decoder.read(Int32.self)
+        try decoder.alignUnion(8)
         self.value = try ENCAPSULATED_value(armFrom: &decoder, discriminant: self.which)
     }
     public mutating func decodePointees(from decoder: inout NDRDecoder) throws(NDRError) {
         try self.value.decodePointees(from: &decoder)
+    }
+}
+
+/// The structure `POINTER_SIZED`.
+public struct POINTER_SIZED: Sendable, Equatable, NDRCodable {
+    public var first: UInt8
+    public var size: UInt64
+    public var offset: Int64
+    public var octets: [UInt8]?
+    public var pair: [UInt64]
+
+    public init(first: UInt8 = 0, size: UInt64 = 0, offset: Int64 = 0, octets: [UInt8]? = nil, pair: [UInt64] = [UInt64](repeating: 0, count: 2)) {
+        self.first = first
+        self.size = size
+        self.offset = offset
+        self.octets = octets
+        self.pair = pair
+    }
+
+    public static var ndrAlignment: Int { 4 }
+    public static var ndrMinimumSize: Int { 21 }
+    public func encodeBody(into encoder: inout NDREncoder) throws(NDRError) {
+        encoder.align(4, ndr64: 8)
+        encoder.write(self.first)
+        encoder.writePointerSized(self.size)
+        try encoder.require(self.offset, atLeast: -2, atMost: 9, "POINTER_SIZED.offset")
+        encoder.writePointerSized(self.offset)
+        encoder.writeReferent(isNull: self.octets == nil)
+        try encoder.require(count: self.pair.count, equals: 2, "POINTER_SIZED.pair")
+        for element1 in self.pair {
+            encoder.writePointerSized(element1)
+        }
+    }
+    public func encodePointees(into encoder: inout NDREncoder) throws(NDRError) {
+        if let referent2 = self.octets {
+            try encoder.require(count: referent2.count, equals: Int(truncatingIfNeeded: self.size), "POINTER_SIZED.octets")
+            encoder.writeConformance(referent2.count)
+            encoder.write(elements: referent2)
+        } else {
+            try encoder.require(nullCount: Int(truncatingIfNeeded: self.size), "POINTER_SIZED.octets")
+        }
+    }
+    public init(bodyFrom decoder: inout NDRDecoder) throws(NDRError) {
+        try decoder.align(4, ndr64: 8)
+        self.first = try decoder.read(UInt8.self)
+        self.size = try decoder.readUnsignedPointerSized()
+        let value1 = try decoder.readSignedPointerSized()
+        try decoder.require(value1, atLeast: -2, atMost: 9, "POINTER_SIZED.offset")
+        self.offset = value1
+        try decoder.readReferent()
+        self.octets = nil
+        var value2: [UInt64] = try decoder.placeholders(0, count: 2, ofSize: 4)
+        for index3 in value2.indices {
+            value2[index3] = try decoder.readUnsignedPointerSized()
+        }
+        self.pair = value2
+    }
+    public mutating func decodePointees(from decoder: inout NDRDecoder) throws(NDRError) {
+        let referent4 = decoder.takeReferent()
+        if referent4 != 0 {
+            let count5 = try decoder.readConformance()
+            try decoder.require(count: count5, equals: Int(truncatingIfNeeded: self.size), "POINTER_SIZED.octets")
+            let value6 = try decoder.read(octets: count5)
+            self.octets = value6
+        } else {
+            try decoder.require(nullCount: Int(truncatingIfNeeded: self.size), "POINTER_SIZED.octets")
+        }
     }
 }
 
@@ -796,19 +885,21 @@ public struct TREE_branch: Sendable, Equatable, NDRCodable {
     public static var ndrAlignment: Int { 4 }
     public static var ndrMinimumSize: Int { 8 }
     public func encodeBody(into encoder: inout NDREncoder) throws(NDRError) {
-        encoder.align(4)
+        encoder.align(4, ndr64: 8)
         encoder.write(self.kind)
         encoder.writeReferent(isNull: self.left == nil)
     }
     public func encodePointees(into encoder: inout NDREncoder) throws(NDRError) {
         if let referent1 = self.left {
+            encoder.alignUnion(8)
             encoder.write(self.kind)
+            encoder.alignUnion(8)
             try referent1.encodeArm(into: &encoder, discriminant: self.kind)
             try referent1.encodePointees(into: &encoder)
         }
     }
     public init(bodyFrom decoder: inout NDRDecoder) throws(NDRError) {
-        try decoder.align(4)
+        try decoder.align(4, ndr64: 8)
         self.kind = try decoder.read(Int32.self)
         try decoder.readReferent()
         self.left = nil
@@ -817,8 +908,10 @@ public struct TREE_branch: Sendable, Equatable, NDRCodable {
         let referent1 = decoder.takeReferent()
         if referent1 != 0 {
             let frame2 = try decoder.openFrame()
+            try decoder.alignUnion(8)
             let discriminant4 = try decoder.read(Int32.self)
             try decoder.require(discriminant: discriminant4, equals: self.kind, "TREE_branch.left")
+            try decoder.alignUnion(8)
             var value3 = try TREE(armFrom: &decoder, discriminant: discriminant4)
             try value3.decodePointees(from: &decoder)
             decoder.closeFrame(frame2)
@@ -1069,4 +1162,29 @@ public enum TAGGED_value: Sendable, Equatable {
         default: break
         }
     }
+}
+
+/// What constructs.idl declares, for tools that walk over all of it.
+public enum ConstructsCatalogue {
+    /// The enumerations and structures.
+    public static let types: [any (NDRCodable & Equatable).Type] = [
+        COLOUR.self,
+        WIDE.self,
+        GAPS.self,
+        POINTERS.self,
+        NODE.self,
+        ALIASES.self,
+        CONFORMANT.self,
+        NESTED.self,
+        VARYING.self,
+        FIXED_VARYING.self,
+        COUNTS.self,
+        ARRAYS.self,
+        LISTS.self,
+        TAGGED.self,
+        LATE.self,
+        ENCAPSULATED.self,
+        POINTER_SIZED.self,
+        TREE_branch.self,
+    ]
 }
