@@ -42,6 +42,8 @@ extension NDRDecoder {
     /// Reads the referent identifier of an embedded pointer, and keeps it for ``takeReferent()``.
     @inlinable
     public mutating func readReferent() throws(NDRError) {
+        // One allocation serves most stubs, and those without pointers have none.
+        if referents.capacity == 0 { referents.reserveCapacity(16) }
         referents.append(try readWord())
     }
 

@@ -181,7 +181,13 @@ public struct NDRDecoder: Sendable {
     // A count or a referent identifier: four octets, in NDR64 eight.
     @inlinable
     mutating func readWord() throws(NDRError) -> UInt64 {
-        try isNDR64 ? read(UInt64.self) : UInt64(read(UInt32.self))
+        try isNDR64 ? readWide() : UInt64(read(UInt32.self))
+    }
+
+    // Out of line: it must not weigh on what is read in NDR 2.0.
+    @inline(never) @usableFromInline
+    mutating func readWide() throws(NDRError) -> UInt64 {
+        try read(UInt64.self)
     }
 
     /// Reads octets as they are.

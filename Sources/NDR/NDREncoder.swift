@@ -9,16 +9,10 @@ public struct NDREncoder: Sendable {
     @usableFromInline var nextReferent: UInt32 = 0x0002_0000
     @usableFromInline let isNDR64: Bool
 
-    /// An empty encoder.
+    /// An empty encoder with room for `capacity` octets: enough for most stubs, unless told.
     @inlinable
-    public init(syntax: TransferSyntax = .ndr20) {
+    public init(syntax: TransferSyntax = .ndr20, reservingCapacity capacity: Int = 224) {
         isNDR64 = syntax.rawValue == TransferSyntax.ndr64.rawValue
-    }
-
-    /// An empty encoder with room for `capacity` octets.
-    @inlinable
-    public init(syntax: TransferSyntax = .ndr20, reservingCapacity capacity: Int) {
-        self.init(syntax: syntax)
         storage.reserveCapacity(capacity)
     }
 
@@ -51,7 +45,12 @@ public struct NDREncoder: Sendable {
     @inlinable
     public mutating func align(_ alignment: Int) {
         let padding = -storage.count & (alignment - 1)
-        for _ in 0..<padding { storage.append(0) }
+        if padding != 0 { pad(padding) }
+    }
+
+    @inline(never) @usableFromInline
+    mutating func pad(_ count: Int) {
+        storage.append(contentsOf: repeatElement(0, count: count))
     }
 
     /// Pads to the alignment of a structure that holds pointers or counts, and has another one in each transfer syntax.
@@ -129,7 +128,13 @@ public struct NDREncoder: Sendable {
     // A count or a referent identifier: four octets, in NDR64 eight.
     @inlinable
     mutating func writeWord(_ value: UInt32) {
-        if isNDR64 { write(UInt64(value)) } else { write(value) }
+        if isNDR64 { writeWide(value) } else { write(value) }
+    }
+
+    // Out of line: it must not weigh on what is written in NDR 2.0.
+    @inline(never) @usableFromInline
+    mutating func writeWide(_ value: UInt32) {
+        write(UInt64(value))
     }
 
     /// Writes the maximum count of a conformant array or string.

@@ -36,7 +36,7 @@ struct ModelTests {
             ("byte", "UInt8"),
             ("boolean", "UInt8"), ("unsigned short int", "UInt16"), ("short", "Int16"), ("wchar_t", "UInt16"),
             ("unsigned", "UInt32"), ("long int", "Int32"), ("unsigned long", "UInt32"), ("hyper", "Int64"),
-            ("unsigned __int64", "UInt64"), ("long long", "Int64"), ("__int3264", "Int32"), ("float", "Float"),
+            ("unsigned __int64", "UInt64"), ("long long", "Int64"), ("__int3264", "Int64"), ("float", "Float"),
             ("double", "Double"), ("error_status_t", "UInt32"), ("HRESULT", "HRESULT"), ("CLSID", "GUID"),
         ]
         for (idl, swift) in types {
@@ -125,7 +125,10 @@ struct ModelTests {
             typedef struct { byte a[3]; [string] char s[4]; } D;
             """
         ).structures
-        #expect(structures.map(\.alignment) == [1, 1, 8, 4])
+        #expect(structures.map { $0.alignment(.ndr20) } == [1, 1, 8, 4])
+        // [MS-RPCE] 2.2.5: the counts of a string have eight octets, and a structure is padded unless it is seen to end well.
+        #expect(structures.map { $0.alignment(.ndr64) } == [1, 1, 8, 8])
+        #expect(structures.map(\.paddingInNDR64) == [nil, nil, 8, 8])
         #expect(structures.map(\.minimumSize) == [1, 1, 4, 11])
         #expect(structures.map(\.isConformant) == [true, true, false, false])
     }
