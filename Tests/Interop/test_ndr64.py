@@ -11,7 +11,7 @@ PROGRAM = Path(__file__).with_name("samba_ndr64.py")
 
 
 def samba(lab, options, user=True):
-    """What Samba's client makes of mgmt and of the endpoint mapper under a binding's options."""
+    """What Samba's client makes of mgmt under a binding's options."""
     if subprocess.run([PYTHON, "-c", "import samba.dcerpc.mgmt"], capture_output=True).returncode:
         pytest.skip("the system's Python has no Samba: apt-get install python3-samba")
     node = lab.nodes[0]
@@ -29,4 +29,4 @@ def test_samba_hears_the_same_in_both(lab, protection):
     user = protection != "connect"
     wide = samba(lab, f"{protection},ndr64", user)
     assert wide == samba(lab, protection, user)
-    assert wide["listening"] and wide["entries"]
+    assert wide["listening"] and len(wide["interfaces"]) >= 2
