@@ -22,6 +22,8 @@ def trailer(level: int = PRIVACY, padding: int = 0, context: int = 0, kind: int 
 class SecurityContext:
     """The client's half of one NTLM exchange, and then of the protection that it agreed on."""
 
+    kind = NTLM
+
     def __init__(self, credentials, level: int = PRIVACY, identifier: int = 0):
         self.credentials, self.level, self.identifier = credentials, level, identifier
         self.negotiate = ntlm.getNTLMSSPType1("", "", signingRequired=True, use_ntlmv2=True)
@@ -30,7 +32,7 @@ class SecurityContext:
     @property
     def first(self) -> bytes:
         """The trailer and NEGOTIATE."""
-        return trailer(self.level, context=self.identifier) + self.negotiate.getData()
+        return trailer(self.level, context=self.identifier, kind=self.kind) + self.negotiate.getData()
 
     def answer(self, challenge: bytes) -> bytes:
         """The trailer and AUTHENTICATE."""
@@ -38,11 +40,11 @@ class SecurityContext:
         message, key = ntlm.getNTLMSSPType3(
             self.negotiate, challenge, who.user, who.password, who.domain, use_ntlmv2=True
         )
-        self.flags = message["flags"]
+        self.flags, self.session = message["flags"], key
         self.client_key, self.server_key = ntlm.SIGNKEY(self.flags, key), ntlm.SIGNKEY(self.flags, key, b"Server")
         self.client_seal = ntlm.ARC4.new(ntlm.SEALKEY(self.flags, key)).encrypt
         self.server_seal = ntlm.ARC4.new(ntlm.SEALKEY(self.flags, key, b"Server")).encrypt
-        return trailer(self.level, context=self.identifier) + message.getData()
+        return trailer(self.level, context=self.identifier, kind=self.kind) + message.getData()
 
     def request(
         self, opnum, stub=b"", context=0, object_id=None, call=1, flags=FIRST | LAST, hint=None, level=None,
@@ -56,7 +58,7 @@ class SecurityContext:
         body = stub + bytes(fill)
         tail = trailer(
             self.level if level is None else level, fill if padding is None else padding,
-            self.identifier if identifier is None else identifier,
+            self.identifier if identifier is None else identifier, self.kind,
         )  # fmt: skip
         head = pdu(REQUEST, fixed + body, flags=flags, call=call, auth=tail + bytes(16))[: 16 + len(fixed)]
         if self.level == PRIVACY:
