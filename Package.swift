@@ -45,7 +45,8 @@ let package = Package(
 
         // Security, DCE/RPC, DCOM and the generated protocols.
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
-        .systemLibrary(name: "CGSSAPI", pkgConfig: "krb5-gssapi", providers: [.apt(["libkrb5-dev"])]),
+        // Without pkgConfig: krb5-gssapi.pc has flags that SwiftPM does not take. The module map names the libraries.
+        .systemLibrary(name: "CGSSAPI", providers: [.apt(["libkrb5-dev"])]),
         .target(
             name: "Security",
             dependencies: [

@@ -24,7 +24,8 @@ let package = Package(
         .target(name: "Volumes", dependencies: ["CNTFS3G", "CExt2FS", "Reservations", "ErrorCodes"]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(name: "NDR", dependencies: ["ErrorCodes"]),
-        .systemLibrary(name: "CGSSAPI", pkgConfig: "krb5-gssapi", providers: [.apt(["libkrb5-dev"])]),
+        // Without pkgConfig: krb5-gssapi.pc has flags that SwiftPM does not take. The module map names the libraries.
+        .systemLibrary(name: "CGSSAPI", providers: [.apt(["libkrb5-dev"])]),
         .target(
             name: "Security",
             dependencies: [
