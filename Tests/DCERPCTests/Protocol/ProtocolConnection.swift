@@ -83,7 +83,8 @@ final class ProtocolConnection {
             guard call.stub.prefix(4).elementsEqual(count), [4, 8].contains(call.stub.count) else {
                 return await perform(association.fail(call.callID, with: .badStubData))
             }
-            let stub = [4, 0, 0, 0, 4, 0, 0, 0] + [UInt8](repeating: 0, count: 20)
+            let size: [UInt8] = call.transferSyntax == .ndr64 ? [0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0] : [4, 0, 0, 0]
+            let stub = [4, 0, 0, 0] + size + [UInt8](repeating: 0, count: 20)
             await perform(association.reply(to: call.callID, stub: stub))
         case 2:
             await perform(association.reply(to: call.callID, stub: [0, 0, 0, 0, 1, 0, 0, 0]))

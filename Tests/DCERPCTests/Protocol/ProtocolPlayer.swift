@@ -19,6 +19,7 @@ struct ProtocolPlayer {
             netbiosComputerName: "NODE1", netbiosDomainName: "DOMAIN", dnsComputerName: "node1.example.test",
             dnsDomainName: "example.test")
         provider = NTLMProvider(environment: names, users: ProtocolUsers())
+        environment.transferSyntaxes = [.ndr64, .ndr20]
     }
 
     mutating func play(_ protocolCase: ProtocolCase) async throws {
