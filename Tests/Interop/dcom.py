@@ -28,7 +28,7 @@ from impacket.dcerpc.v5.dcomrt import (
     RemReleaseResponse,
 )
 from impacket.dcerpc.v5.dtypes import NULL
-from impacket.dcerpc.v5.rpcrt import RPC_C_AUTHN_LEVEL_PKT_PRIVACY, DCERPCException
+from impacket.dcerpc.v5.rpcrt import RPC_C_AUTHN_GSS_NEGOTIATE, RPC_C_AUTHN_LEVEL_PKT_PRIVACY, DCERPCException
 from impacket.uuid import generate
 
 TIMEOUT = 30  # seconds; an answer that takes longer is a failure, not a slow machine
@@ -51,8 +51,10 @@ class BindRefused(Exception):
 
 
 class Credentials:
-    def __init__(self, domain: str, user: str, password: str):
-        self.domain, self.user, self.password = domain, user, password
+    """A password; or the tickets in the ccache that KRB5CCNAME names, if `service_host` says what host they are to be for."""
+
+    def __init__(self, domain: str, user: str, password: str, service_host: str | None = None):
+        self.domain, self.user, self.password, self.service_host = domain, user, password, service_host
 
 
 class Association:
@@ -87,6 +89,10 @@ class Association:
         self.dce = rpc.get_dce_rpc()
         if credentials is not None:
             self.dce.set_auth_level(level)
+            if credentials.service_host:
+                rpc.set_kerberos(True)
+                rpc.setRemoteName(credentials.service_host)
+                self.dce.set_auth_type(RPC_C_AUTHN_GSS_NEGOTIATE)
         self.dce.connect()
         rpc.get_socket().settimeout(TIMEOUT)
         self._contexts = {}

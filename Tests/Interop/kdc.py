@@ -93,8 +93,9 @@ class KDC:
         session = " ".join(enctypes or [ENCTYPES["aes256-sha1"]])
         self._administer(f'setstr {self.principal(name)} session_enctypes "{session}"')
 
-    def remove(self, name: str):
-        self._administer(f"delprinc -force {self.principal(name)}")
+    def change_key(self, name: str):
+        """A new key with a new version; a keytab from before does not know it."""
+        self._administer(f"cpw -randkey {self.principal(name)}")
 
     def keytab(self, *services: str, path: Path | None = None) -> Path:
         """The services' keys in a file, as they are now."""
@@ -142,6 +143,8 @@ class KDC:
     dns_lookup_realm = false
     dns_canonicalize_hostname = false
     rdns = false
+    # Short, so that a ticket's end and a wrong clock are seen without a long wait.
+    clockskew = 5
     # Programs of this host do not expect port 88 over UDP here.
     udp_preference_limit = 1
     allow_rc4 = true

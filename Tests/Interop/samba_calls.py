@@ -3,10 +3,12 @@
     python3 samba_calls.py HOST BINDING-OPTIONS DOMAIN USER PASSWORD CALL...
 
 Each CALL is mgmt or interfaces. One line of JSON each: the result, or the error's number and text. The bindings' options are
-Samba's: the port first, then ntlm, spnego, krb5, sign, seal, bigendian, ndr64 and so on.
+Samba's: the port first, then ntlm, spnego, krb5, sign, seal, bigendian, ndr64 and so on. Where KRB5CCNAME is set, its tickets
+are the credentials, and DOMAIN is the realm.
 """
 
 import json
+import os
 import sys
 
 from samba import NTSTATUSError, credentials
@@ -28,12 +30,15 @@ def main(host, options, domain, user, password, *calls):
     lp.set("client ntlmv2 auth", "yes")
     creds = credentials.Credentials()
     creds.guess(lp)
-    if user:
+    if "KRB5CCNAME" in os.environ:
+        lp.set("realm", domain)
+        creds.set_kerberos_state(credentials.MUST_USE_KERBEROS)
+        creds.set_named_ccache(os.environ["KRB5CCNAME"], credentials.SPECIFIED, lp)
+    elif user:
         creds.set_domain(domain)
         creds.set_username(user)
         creds.set_password(password)
-        if "krb5" not in options:
-            creds.set_kerberos_state(credentials.DONT_USE_KERBEROS)
+        creds.set_kerberos_state(credentials.DONT_USE_KERBEROS)
     else:
         creds.set_anonymous()
     for name in calls:
