@@ -2,7 +2,6 @@
 """Makes the tickets and keys of this folder anew, with MIT's KDC and with impacket's ticketer.py (see README.md)."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -20,13 +19,6 @@ DOMAIN = "clusprep.test"
 PAC_SERVICE = f"host/pac.{DOMAIN}"
 
 
-def key(keytab: Path, principal: str) -> str:
-    listing = subprocess.run(["klist", "-k", "-K", str(keytab)], capture_output=True, text=True, check=True).stdout
-    found = re.search(rf"{re.escape(principal)}\S* \(0x([0-9a-f]+)\)", listing)
-    assert found, listing
-    return found[1]
-
-
 def main():
     with tempfile.TemporaryDirectory() as folder:
         with KDC(Path(folder) / "kdc", tickets=LIFE) as kdc:
@@ -37,12 +29,13 @@ def main():
             kdc.add_service(PAC_SERVICE)
             keytab = kdc.keytab(*services, PAC_SERVICE)
             kdc.login("alice", "password", *services, options=["-l", LIFE])
+            pac_key = kdc.key(keytab, PAC_SERVICE)
             shutil.copy(keytab, HERE / "services.keytab")
             shutil.copy(kdc.folder / "alice.ccache", HERE / "alice.ccache")
         # A ticket with the PAC that a Windows domain would put into it; hours, for this tool.
         subprocess.run(
             ["ticketer.py", "-spn", PAC_SERVICE, "-domain", kdc.realm, "-domain-sid", "S-1-5-21-1-2-3",
-             "-aesKey", key(keytab, PAC_SERVICE), "-groups", "513,1200", "-user-id", "1105",
+             "-aesKey", pac_key, "-groups", "513,1200", "-user-id", "1105",
              "-extra-sid", "S-1-5-21-9-8-7-1001", "-duration", str(20000 * 24), "alice"],
             cwd=folder, check=True, env=os.environ,
         )

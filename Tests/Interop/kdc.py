@@ -13,6 +13,7 @@ host's own Kerberos is read or written.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -104,6 +105,13 @@ class KDC:
             self._administer(f"ktadd -k {path} -norandkey {self.principal(service)}")
         return path
 
+    def key(self, keytab: Path, service: str) -> str:
+        """A service's key in hexadecimal digits."""
+        listing = self._run(tool("klist", "krb5-user"), "-k", "-K", keytab)
+        found = re.search(rf"{re.escape(self.principal(service))} \(0x([0-9a-f]+)\)", listing)
+        assert found, listing
+        return found[1]
+
     def login(self, user: str, password: str, *services: str, cache: Path | None = None, options=()) -> dict[str, str]:
         """A ccache with the user's tickets, those for the services among them; returns the environment that uses it."""
         cache = cache or self.folder / f"{user}.ccache"
@@ -126,7 +134,7 @@ class KDC:
     def _administer(self, query: str):
         self._run(_server("kadmin.local", "krb5-admin-server"), "-r", self.realm, "-q", query)
 
-    def _run(self, *command: str, extra: dict[str, str] | None = None, given: str = ""):
+    def _run(self, *command: str, extra: dict[str, str] | None = None, given: str = "") -> str:
         finished = subprocess.run(
             [str(word) for word in command], env={**os.environ, **self.environment, **(extra or {})}, input=given,
             capture_output=True, text=True, timeout=60,
@@ -134,6 +142,7 @@ class KDC:
         # kadmin.local ends with 0 even if its query failed.
         failed = finished.returncode != 0 or ("kadmin.local" in str(command[0]) and "while" in finished.stderr)
         assert not failed, f"{' '.join(map(str, command))}\n{finished.stdout}{finished.stderr}"
+        return finished.stdout
 
     def _client_configuration(self) -> str:
         return f"""\

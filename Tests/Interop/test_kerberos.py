@@ -3,7 +3,9 @@
 import contextlib
 import os
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import csvp
 import pytest
@@ -56,6 +58,7 @@ def lab(tmp_path_factory, realm):
         CLUSPREPD_KERBEROS_KEYTAB=str(realm.folder / "services.keytab"),
         CLUSPREPD_KERBEROS_ALLOW_RC4="true",
         CLUSPREPD_KERBEROS_ADMINISTRATORS=f"alice@{REALM}",
+        CLUSPREPD_KERBEROS_ADMINISTRATOR_GROUPS="S-1-5-21-1-2-3-1200",
         CLUSPREPD_LOG_LEVEL="debug",
     )
     running.realm = realm
@@ -201,6 +204,37 @@ def test_only_administrators_activate(lab, alice, tickets, monkeypatch):
     # Whom the management interface is open to, though.
     listening, _ = samba(lab, tickets["bob"], "seal")
     assert listening.get("result"), listening
+
+
+def ticket_of_a_windows_domain(realm, folder, key, *groups):
+    """A ticket of carol's for the node, with a PAC that names groups, made with this key as a domain's controller would."""
+    ticketer = Path(sys.executable).with_name("ticketer.py")
+    finished = subprocess.run(
+        [
+            sys.executable, str(ticketer), "-spn", f"host/{NODE}", "-domain", REALM, "-domain-sid", "S-1-5-21-1-2-3",
+            "-aesKey", key, "-groups", ",".join(map(str, groups)), "-user-id", "1105", "carol",
+        ],
+        cwd=folder, capture_output=True, text=True, timeout=60,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return {**realm.environment, "KRB5CCNAME": str(folder / "carol.ccache")}
+
+
+@pytest.mark.parametrize(("groups", "is_administrator"), [((513, 1200), True), ((513, 1201), False)])
+def test_groups_of_a_pac(lab, realm, tmp_path, monkeypatch, groups, is_administrator):
+    key = realm.key(realm.folder / "services.keytab", f"host/{NODE}")
+    for name, value in ticket_of_a_windows_domain(realm, tmp_path, key, *groups).items():
+        monkeypatch.setenv(name, value)
+    carol = Credentials(REALM, "carol", "", service_host=NODE)
+    with logged(lab, "carol"):
+        assert (refusal(lab, carol) is None) == is_administrator
+
+
+def test_a_forged_ticket(lab, realm, tmp_path, monkeypatch):
+    for name, value in ticket_of_a_windows_domain(realm, tmp_path, "00" * 32, 1200).items():
+        monkeypatch.setenv(name, value)
+    with logged(lab, "clusprep setup keytab"):
+        assert refusal(lab, Credentials(REALM, "carol", "", service_host=NODE)) is not None
 
 
 # MARK: Who does not
