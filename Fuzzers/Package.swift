@@ -47,7 +47,10 @@ let package = Package(
             name: "ClusterProtocols", dependencies: ["DCOM", "DCERPC", "NDR", "ErrorCodes"], exclude: ["Hand/idl.json"]),
         .executableTarget(
             name: "fuzzers",
-            dependencies: ["Reservations", "Volumes", "ClusterProtocols", "DCOM", "DCERPC", "NDR", "Security"]),
+            dependencies: [
+                "Reservations", "Volumes", "ClusterProtocols", "DCOM", "DCERPC", "NDR", "Security",
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

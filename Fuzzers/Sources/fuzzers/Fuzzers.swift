@@ -10,9 +10,9 @@ enum Fuzzers {
     fileprivate static let kinds: [String: any FuzzTarget.Type] = [
         "partitions": PartitionTarget.self, "vpd": VitalProductDataTarget.self, "reservations": ReservationTarget.self,
         "unit": UnitTarget.self, "safearray": SafeArrayTarget.self, "routes": RouteTarget.self, "ntfs": NTFSTarget.self,
-        "ext4": Ext4Target.self, "activation": ActivationTarget.self,
-        "objref": ObjrefTarget.self,
-        "ndr": NDRTarget.self, "ndr64": NDR64Target.self,
+        "ext4": Ext4Target.self, "activation": ActivationTarget.self, "objref": ObjrefTarget.self,
+        "ndr": NDRTarget.self, "ndr64": NDR64Target.self, "pdu": PDUTarget.self, "client": ClientTarget.self,
+        "ntlm": NTLMTarget.self, "spnego": SPNEGOTarget.self,
     ]
 
     /// Made with the first input.
