@@ -61,6 +61,8 @@ private struct KerberosLog: Sendable {
             // As long as a ticket lets it be: escaped, and cut.
             if let principal { metadata["principal"] = "\(String(principal.prefix(256)).debugDescription)" }
             logger.notice("logon refused: \(error)", metadata: metadata)
+        case .keytabUnusable(let error):
+            logger.warning("the keys from before stay in use: \(error)")
         }
     }
 }

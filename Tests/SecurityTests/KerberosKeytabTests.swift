@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Security
@@ -53,16 +54,34 @@ import Testing
         }
     }
 
-    /// The domain's administrator replaces the file while we serve; a broken one in its place changes nothing.
+    /// The domain's administrator replaces the file while we serve; a broken one in its place changes nothing, and is told of
+    /// once.
     @Test func reloaded() async throws {
         let realm = try KerberosRealm()
         let path = realm.folder.appendingPathComponent("services.keytab")
         let whole = try Data(contentsOf: path)
-        let provider = try realm.provider()
+        let problems = Mutex<[KerberosError]>([])
+        let provider = try realm.provider(observer: { event in
+            if case .keytabUnusable(let problem) = event { problems.withLock { $0.append(problem) } }
+        })
+        for _ in 0..<2 { _ = try await realm.exchange(.aes256SHA1, provider: provider) }
+        #expect(problems.withLock { $0 }.isEmpty)
+
         try Data([5, 2]).write(to: path)
+        try realm.permit(0o600, "services.keytab")
+        for _ in 0..<2 { _ = try await realm.exchange(.aes256SHA1, provider: provider) }
+        #expect(problems.withLock { $0 } == [.keytabWithoutKeys(path: path.path, found: [])])
+
+        try FileManager.default.removeItem(at: path)
+        for _ in 0..<2 { _ = try await realm.exchange(.aes256SHA1, provider: provider) }
+        #expect(problems.withLock { $0 }.count == 1, "still unusable, whatever for")
+
+        // Other keys: the first entry is cut away (the file's version, then the entry's length and the entry).
+        let length = whole[2..<6].reduce(0) { $0 << 8 | Int($1) }
+        try (whole.prefix(2) + whole.dropFirst(6 + length)).write(to: path)
+        try realm.permit(0o600, "services.keytab")
         _ = try await realm.exchange(.aes256SHA1, provider: provider)
-        // The second service's key is the first one's to the eye: its name is what differs.
-        try whole.write(to: path)
-        _ = try await realm.exchange(.aes128SHA1, provider: provider)
+        await #expect(throws: SecurityError.self) { try await realm.exchange(.aes128SHA1, provider: provider) }
+        #expect(problems.withLock { $0 }.count == 1)
     }
 }

@@ -27,6 +27,10 @@ public final class KerberosKeytab: Sendable {
     /// What one reading of the file gave.
     private struct Loaded {
         var stamp: FileStamp
+        /// Of a later file that could not be used; nil where it is gone.
+        var unusable: FileStamp?
+        /// Whether somebody was told that the file cannot be used any more.
+        var isProblemTold = false
         /// For clients whose session key is of a type with SHA-2.
         var credential: GSSCredential
         /// For all others; see ``KerberosKeytab/credential(for:)``.
@@ -67,16 +71,38 @@ public final class KerberosKeytab: Sendable {
     /// types with SHA-2 first, and then wait forever because they do not know the length of such signatures (seen in 4.17). So, as
     /// Windows does it, a session key with SHA-1 or RC4 leads to none with SHA-2.
     ///
-    /// - Parameter token: the client's first token, or a later one of the same exchange, for which it does not matter.
-    func credential(for token: [UInt8]) -> GSSCredential {
+    /// - Parameters:
+    ///   - token: the client's first token, or a later one of the same exchange, for which it does not matter.
+    ///   - tell: is told once of each change of the file that leaves it unusable.
+    func credential(for token: [UInt8], tell: (KerberosError) -> Void = { _ in }) -> GSSCredential {
         let isSHA2 = KerberosRequest.sessionKeyType(of: token).map { [.aes128SHA2, .aes256SHA2].contains($0) }
-        return loaded.withLock { loaded in
-            if let stamp = try? FileStamp(path), stamp != loaded.stamp,
-                let new = try? Self.load(path, allowsRC4: allowsRC4, replayCache: replayCache)
-            {
-                loaded = new
+        let (credential, problem) = loaded.withLock { loaded in
+            let problem = refresh(&loaded)
+            return (isSHA2 ?? true ? loaded.credential : loaded.withoutSHA2, problem)
+        }
+        if let problem { tell(problem) }
+        return credential
+    }
+
+    /// Reads the file again if it has changed since it was read, or since it could not be used.
+    ///
+    /// - Returns: what is wrong with it, the first time that this is seen.
+    private func refresh(_ loaded: inout Loaded) -> KerberosError? {
+        do throws(KerberosError) {
+            let stamp = try FileStamp(path)
+            guard stamp != loaded.stamp else {
+                // As it was, or put back.
+                loaded.isProblemTold = false
+                return nil
             }
-            return isSHA2 ?? true ? loaded.credential : loaded.withoutSHA2
+            guard stamp != loaded.unusable || !loaded.isProblemTold else { return nil }
+            loaded.unusable = stamp
+            loaded.isProblemTold = false
+            loaded = try Self.load(path, allowsRC4: allowsRC4, replayCache: replayCache)
+            return nil
+        } catch {
+            defer { loaded.isProblemTold = true }
+            return loaded.isProblemTold ? nil : error
         }
     }
 
@@ -131,11 +157,6 @@ private struct FileStamp: Equatable {
     let seconds: Int
     let nanoseconds: Int
     let mode: UInt32
-
-    static func == (left: FileStamp, right: FileStamp) -> Bool {
-        left.device == right.device && left.inode == right.inode && left.size == right.size
-            && left.seconds == right.seconds && left.nanoseconds == right.nanoseconds
-    }
 
     init(_ path: String) throws(KerberosError) {
         var information = stat()

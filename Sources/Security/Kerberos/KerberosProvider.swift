@@ -10,6 +10,8 @@ public struct KerberosProvider: SecurityProvider {
         case accepted(ClientIdentity, principal: String, encryptionType: KerberosEncryptionType)
         /// A client was refused; the principal is there if it had proved that, and was refused for something else.
         case refused(principal: String?, address: String, SecurityError)
+        /// The keytab has changed and cannot be used; the keys from before stay.
+        case keytabUnusable(KerberosError)
     }
 
     /// Kerberos' number.
@@ -83,8 +85,9 @@ actor KerberosAcceptor: SecurityAcceptor {
         }
         var principal: String?
         do throws(SecurityError) {
-            let step = try await onBlockingThread { [keytab] () throws(SecurityError) in
-                try exchange.accept(Array(KerberosRequest.unframed(token)), with: keytab.credential(for: token))
+            let step = try await onBlockingThread { [keytab, observer] () throws(SecurityError) in
+                let credential = keytab.credential(for: token) { observer?(.keytabUnusable($0)) }
+                return try exchange.accept(Array(KerberosRequest.unframed(token)), with: credential)
             }
             guard let result = step.result else {
                 state = .waiting(exchange)
