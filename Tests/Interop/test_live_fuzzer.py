@@ -9,6 +9,7 @@ import struct
 import time
 
 import csvp
+import pytest
 from conftest import Clients
 from dcom import Credentials
 from lab import alive, wait_until
@@ -30,6 +31,7 @@ def descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+@pytest.mark.timeout(SECONDS + 240)
 def test_live_fuzzer(daemons, record_property):
     # Objects that a fuzzed activation made, and nobody pings, go soon.
     nodes = daemons(nodes=1, disks=1, ping_period="1").start()
