@@ -156,9 +156,9 @@ extension Association {
         guard Self.isWellFormed(alter.offers) else {
             return fail(header.callID, .protocolError, didNotExecute: true, violation("no contexts"))
         }
-        // Windows looks for provider and level before it looks at the contexts, and for what they were before after that.
+        // What is no provider or no level at all, Windows sees before it looks at the contexts; all else after that.
         if let trailer = alter.token?.trailer {
-            guard MessageSecurity.level(of: trailer.level) != nil, environment.supports(trailer.type) else {
+            guard trailer.type != .none, MessageSecurity.level(of: trailer.level) != nil else {
                 return fail(header.callID, .accessDenied, didNotExecute: true, .authenticationFailed)
             }
         }
@@ -201,6 +201,10 @@ extension Association {
             }
             guard securityContexts.unfinished < limits.maximumUnfinishedContexts else {
                 fail(callID, .protocolError, didNotExecute: true, .limitExceeded("unfinished security contexts"))
+                return false
+            }
+            guard environment.supports(trailer.type) else {
+                fail(callID, .accessDenied, didNotExecute: true, .authenticationFailed)
                 return false
             }
             securityContexts.begin(trailer, isDefault: false)
