@@ -68,8 +68,8 @@ public final class KerberosKeytab: Sendable {
     /// The credential to accept a client with. If the file has changed and cannot be used, the keys from before stay.
     ///
     /// The library would raise an exchange to the first type in the client's list, whatever its ticket is of. Samba's clients name
-    /// types with SHA-2 first, and then wait forever because they do not know the length of such signatures (seen in 4.17). So, as
-    /// Windows does it, a session key with SHA-1 or RC4 leads to none with SHA-2.
+    /// types with SHA-2 first, and then wait forever because they do not know the length of such signatures (seen in 4.17). So a
+    /// session key with SHA-1 or RC4 leads to none with SHA-2.
     ///
     /// - Parameters:
     ///   - token: the client's first token, or a later one of the same exchange, for which it does not matter.

@@ -16,7 +16,7 @@ enum KerberosRequest {
 
     /// What is behind GSSAPI's frame: the mechanism's number and the token's (RFC 4121 section 4.1).
     ///
-    /// DCE style leaves the frame out, and MIT's library insists on that; impacket does not, and Windows takes either.
+    /// DCE style leaves the frame out, and MIT's library insists on that; impacket, which is made for Windows' servers, does not.
     static func unframed(_ token: [UInt8]) -> ArraySlice<UInt8> {
         guard token.first == 0x60 else { return token[...] }
         let mechanism: [UInt8] = [0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x12, 0x01, 0x02, 0x02, 0x01, 0x00]

@@ -36,7 +36,7 @@ public final class KerberosSecurityContext: SecurityContext {
         let needed: Int32 =
             switch level {
             case .none, .connect: 0
-            // Packets are signed at this level, too, as NTLM does and as Windows and Samba do with either.
+            // Packets are signed at this level, too, as NTLM does and as Samba does with either.
             case .call, .packet, .packetIntegrity: GSS_C_REPLAY_FLAG | GSS_C_SEQUENCE_FLAG | GSS_C_INTEG_FLAG
             case .packetPrivacy:
                 GSS_C_REPLAY_FLAG | GSS_C_SEQUENCE_FLAG | GSS_C_INTEG_FLAG | GSS_C_CONF_FLAG
