@@ -102,6 +102,28 @@ struct ErrorInformationTests {
                     """))
     }
 
+    @Test("a client that calls in NDR64 finds the answer, with extensions in front of it or without")
+    func replyInNDR64() async throws {
+        for length in 0..<20 {
+            let added = ORPCCall.Extension(id: TestObject.b, data: Array(repeating: 7, count: length))
+            let test = TestServer(hold: { ORPCCall.current?.reply(with: added) })
+            let ipid = try test.reference(try await test.activate()).ipid
+            var request = NDREncoder(syntax: .ndr64)
+            try request.encode(ORPCTHIS(version: .current))
+            request.write(UInt32(7))
+            var decoder = NDRDecoder(request.bytes, syntax: .ndr64)
+            var encoder = NDREncoder(syntax: .ndr64)
+            try await test.service(TestObject.a).handle(
+                opnum: 3, decoder: &decoder, encoder: &encoder, context: .test(object: ipid))
+            var answer = NDRDecoder(encoder.bytes, syntax: .ndr64)
+            let header = try answer.decode(ORPCTHAT.self)
+            #expect(try header.extensions?.list() ?? [added] == [added])
+            #expect(try answer.read(UInt32.self) == 14)
+            #expect(try answer.read(UInt32.self) == 0)
+            try answer.finish()
+        }
+    }
+
     @Test("a format is sent once, the last time it was given")
     func replaced() async throws {
         let call = ORPCCall(causality: .random(), version: .current, ipid: .zero, extensions: [])

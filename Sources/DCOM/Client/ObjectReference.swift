@@ -111,7 +111,7 @@ public actor ObjectReference {
 
     private func resolve(by newResolver: RPCClient) async throws {
         let interface = try await newResolver.bind(
-            IObjectExporter.interface.syntax, security: credentials.makeInitiator(host),
+            IObjectExporter.interface.syntax, transferSyntaxes: [.ndr20], security: credentials.makeInitiator(host),
             level: max(credentials.level, .packetIntegrity))
         let response = try await IObjectExporterClient(interface).resolveOxid2(
             .init(pOxid: oxid, cRequestedProtseqs: 1, arRequestedProtseqs: [DCOMConstant.tcp]))
@@ -120,7 +120,8 @@ public actor ObjectReference {
         let newExporter = try await Self.connect(DualStringArray(bindings), host: host)
         do {
             let newUnknown = try await newExporter.bind(
-                IRemUnknown.interface.syntax, security: credentials.makeInitiator(host), level: level)
+                IRemUnknown.interface.syntax, transferSyntaxes: [.ndr20], security: credentials.makeInitiator(host),
+                level: level)
             // While we waited the reference may have been released.
             guard !isReleased else { throw DCOMError.released }
             let lost = [resolver, exporter]
