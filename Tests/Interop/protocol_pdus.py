@@ -67,7 +67,7 @@ def octets(text: str) -> bytes:
 
 
 def syntax(name: str, big: bool) -> bytes:
-    """A syntax by its name; `mgmt@2.1` is another version of it, `features:3` a list of features as [MS-RPCE] has it."""
+    """A syntax by its name; `mgmt@2.1` is another version of it, `features:3` a list of features."""
     if name.startswith("features:"):
         bits, _, other = name.partition(":")[2].partition("@")
         identifier = uuid.UUID(bytes_le=bytes.fromhex("2c1cb76c12984045") + struct.pack("<Q", number(bits)))

@@ -226,7 +226,8 @@ class Player:
         if "verifier" in pdu.values:
             kind, level, identifier, text = pdu.value("verifier").split("/")
             security, token = None, octets(text)
-            fields = [AUTHENTICATION[kind] if kind in AUTHENTICATION else number(kind), number(level), number(identifier)]
+            provider = AUTHENTICATION[kind] if kind in AUTHENTICATION else number(kind)
+            fields = [provider, number(level), number(identifier)]
         else:
             security = self.security[pdu.value("auth")]
             fields = [security.type, security.level, security.id]

@@ -1,7 +1,7 @@
 """Points the protocol suite at any server, and tells where it departs from the cases.
 
     python protocol_suite.py --samba
-    python protocol_suite.py --server 192.0.2.7:135 --admin 'DOMAIN\\Administrator%password' --user 'DOMAIN\\user%password'
+    python protocol_suite.py --server 192.0.2.7:135 --admin 'DOMAIN\\Administrator%secret' --user 'DOMAIN\\user%secret'
     python protocol_suite.py --samba --show 'a bind of two interfaces'
 """
 
@@ -65,12 +65,17 @@ def main() -> int:
     cases = [case for case in load() if case.only != "machine"]
     if chosen.show:
         cases = [case for case in cases if case.name == chosen.show]
+        if not cases:
+            parser.error(f"no case for a wire is called {chosen.show!r}")
 
     def run(target: Target) -> int:
         if chosen.show:
             for case in cases:
                 print(f"{case.name}  ({case.clause})")
-                Player(target, trace=show).play(case)
+                try:
+                    Player(target, trace=show).play(case)
+                except Disagreement as error:
+                    print(error)
             return 0
         found = differences(target, cases)
         for case in cases:
