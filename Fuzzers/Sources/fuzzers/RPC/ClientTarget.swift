@@ -67,13 +67,13 @@ private struct ClientConversation {
 
     private mutating func begin(secured: Bool) {
         guard secured else {
-            perform(association.negotiate(Self.interface, transferSyntax: .ndr20, security: nil))
+            perform(association.negotiate(Self.interface, transferSyntaxes: [.ndr20], security: nil))
             return acknowledge(token: nil)
         }
         let pair = logon.contexts(isAdministrator: true)
         server = pair.server
         let offer = ClientAssociation.SecurityOffer(type: .ntlm, level: .packetPrivacy, token: [1, 2, 3, 4])
-        perform(association.negotiate(Self.interface, transferSyntax: .ndr20, security: offer))
+        perform(association.negotiate(Self.interface, transferSyntaxes: [.ndr20], security: offer))
         acknowledge(token: [5, 6, 7, 8])
         perform(association.initiated(.success(.complete(reply: [9], context: pair.client))))
     }
@@ -95,7 +95,8 @@ private struct ClientConversation {
             guard !isClosed, association.negotiation == nil else { break }
             perform(
                 association.negotiate(
-                    Self.interface, transferSyntax: .ndr20, security: nil, reusing: input.octet() & 1 == 0 ? 1 : nil))
+                    Self.interface, transferSyntaxes: [.ndr20], security: nil, reusing: input.octet() & 1 == 0 ? 1 : nil
+                ))
         default: send(input.octets(Int(input.octet())))
         }
     }
