@@ -1,5 +1,6 @@
 import NDR
 import Security
+import Synchronization
 import Testing
 
 @testable import DCERPC
@@ -281,6 +282,25 @@ import Testing
     }
 }
 
+/// Counts how often it is asked what an interface is served in.
+private final class CountingEnvironment: AssociationEnvironment {
+    let looks = Mutex(0)
+    private let base = TestEnvironment()
+
+    func interface(serving syntax: SyntaxIdentifier) -> SyntaxIdentifier? { base.interface(serving: syntax) }
+
+    func transferSyntaxes(of interface: SyntaxIdentifier) -> [TransferSyntax] {
+        looks.withLock { $0 += 1 }
+        return [.ndr20]
+    }
+
+    func supports(_ type: AuthenticationType) -> Bool { base.supports(type) }
+
+    func joinGroup(_ id: UInt32) -> UInt32? { base.joinGroup(id) }
+
+    func placeForLongRequest() -> LongRequestPlace? { nil }
+}
+
 /// Few octets that ask for much.
 @Suite struct BombHoles {
     @Test(arguments: [0x100, 0xFFFF, 0x7FFF_FFFF, 0xFFFF_FFF0, 0xFFFF_FFFF] as [UInt32])
@@ -302,6 +322,21 @@ import Testing
         #expect(try association.see(Client.alter([Client.offer(8)])).count == 1)
         #expect(try association.see(Client.alter([Client.offer(9)])).last == .close)
         #expect(association.presentationContexts.count <= 8)
+    }
+
+    /// A list of offers is looked through once for each interface, and not once for each offer: what fits one PDU would otherwise
+    /// take a quarter of a million looks.
+    @Test func manyOffersOfOneInterface() throws {
+        let environment = CountingEnvironment()
+        var association = Association(secondaryAddress: "135", environment: environment)
+        let offers = (0..<250).map { Client.offer($0, .management, [.unknown, .zero]) } + [Client.offer(250)]
+        let seen = try association.see(Client.bind(offers))
+        guard case .bindAck(let results, _, _, _, _) = seen.first else {
+            Issue.record("not bound")
+            return
+        }
+        #expect(results.last == .accepted(.ndr20) && results.count == 251)
+        #expect(environment.looks.withLock { $0 } == 1)
     }
 
     /// Fragments that add nothing are taken, and keep nothing.

@@ -98,6 +98,8 @@ extension Association {
         var results: [PresentationResult] = []
         results.reserveCapacity(offers.count)
         var accepted: Set<SyntaxIdentifier> = []
+        // Chosen once for each interface: a list of hundreds of offers for one would take hundreds of looks at all of it.
+        var choices: [SyntaxIdentifier: TransferSyntax?] = [:]
         for offer in offers {
             if isBind, let offered = offer.transferSyntaxes.first.flatMap({ BindTimeFeatures($0) }) {
                 features = offered.intersection(.supported)
@@ -110,7 +112,9 @@ extension Association {
                 results.append(.rejected(.abstractSyntaxNotSupported))
                 continue
             }
-            guard let transfer = select(offer.abstractSyntax, of: interface, among: offers),
+            let chosen = choices[offer.abstractSyntax] ?? select(offer.abstractSyntax, of: interface, among: offers)
+            choices.updateValue(chosen, forKey: offer.abstractSyntax)
+            guard let transfer = chosen,
                 offer.transferSyntaxes.contains(transfer.identifier), accepted.insert(offer.abstractSyntax).inserted
             else {
                 results.append(.rejected(.transferSyntaxesNotSupported))
