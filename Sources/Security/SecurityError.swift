@@ -28,6 +28,8 @@ public enum SecurityError: Error, Sendable, Equatable {
     public enum LogonRefusal: Sendable, Equatable {
         /// No such user in the directory, or of a domain that we do not hold.
         case unknownUser
+        /// A domain that was asked does not know the user, or does not take the proof.
+        case refusedByDomain
         /// The user exists, but the proof was not made with its password.
         case wrongPassword
         /// The user exists, but may not log on.

@@ -49,15 +49,29 @@ import Testing
         await #expect(throws: SecurityError.self) { try await helper.check(Self.logon) }
     }
 
-    @Test func aHelperThatFailsIsReplaced() async throws {
-        // Each one answers one question.
+    /// Samba's refusals end with two dots; the second one, and whatever comes late, is nobody's answer.
+    @Test func noAnswerIsTakenForAnothers() async throws {
         let script = """
-            while read line; do if [ "$line" = . ]; then
-              printf 'Authenticated: Yes\\nUser-Session-Key: 000102030405060708090A0B0C0D0E0F\\n.\\n'; exit; fi; done
+            while read line; do case "$line" in
+              Username*) user="$line";;
+              .) if [ "$user" = "Username:: bWFsbG9yeQ==" ]; then
+                   printf 'Authenticated: No\\n.\\n.\\n'
+                   printf 'Authenticated: Yes\\nUser-Session-Key: 00000000000000000000000000000000\\n.\\n'
+                 else
+                   printf 'Authenticated: Yes\\nUser-Session-Key: 000102030405060708090A0B0C0D0E0F\\n.\\n'
+                 fi;;
+            esac; done
             """
         let helper = NTLMAuthHelper(command: ["/bin/sh", "-c", script], helpers: 1) { _, _ in false }
-        for _ in 0..<4 { #expect(try await helper.check(Self.logon) != nil) }
+        let mallory = NTLMDomainLogon(
+            domain: "ELSEWHERE", user: "mallory", workstation: "", serverChallenge: [], response: [])
+        for _ in 0..<3 {
+            #expect(try await helper.check(mallory).map { _ in true } == nil)
+            #expect(try await helper.check(Self.logon)?.sessionBaseKey == SecretBytes(0..<16))
+        }
+    }
 
+    @Test func aHelperThatFailsIsNoAnswer() async throws {
         for command in [["/nonexistent/helper"], ["/bin/false"], []] {
             let helper = NTLMAuthHelper(command: command, helpers: 1) { _, _ in false }
             await #expect(throws: SecurityError.self) { try await helper.check(Self.logon) }
@@ -96,7 +110,7 @@ import Testing
                 try server.unprotect(&message, body: 0..<7, authValue: code[...], level: .packetPrivacy)
                 #expect(message == Array("message".utf8))
             } else {
-                await #expect(throws: SecurityError.logonDenied(.unknownUser)) {
+                await #expect(throws: SecurityError.logonDenied(.refusedByDomain)) {
                     try await exchange(initiator, acceptor)
                 }
             }
@@ -113,13 +127,20 @@ import Testing
         #expect(await authority.logons.isEmpty)
         // Ours by its domain's name, but not in our list; and one whose domain is not ours.
         for (domain, user) in [("CLUSTER", "zoe"), ("ELSEWHERE", "alice")] {
-            await #expect(throws: SecurityError.logonDenied(.unknownUser)) {
+            await #expect(throws: SecurityError.logonDenied(.refusedByDomain)) {
                 try await exchange(
                     try Sample.initiator(domain: domain, user: user),
                     Sample.acceptor(authority: authority, world: NTLMWorld()))
             }
         }
         #expect(await authority.logons == ["CLUSTER\\zoe", "ELSEWHERE\\alice"])
+        // Nor for a proof that was made for somebody else.
+        await #expect(throws: SecurityError.logonDenied(.unknownUser)) {
+            try await exchange(
+                try Sample.initiator(domain: "ELSEWHERE", targetName: "host/node2"),
+                Sample.acceptor(authority: authority, world: NTLMWorld()))
+        }
+        #expect(await authority.logons.count == 2)
     }
 }
 

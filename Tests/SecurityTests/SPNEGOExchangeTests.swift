@@ -12,38 +12,6 @@ import Testing
 
     private static var ntlm: NTLMProvider { NTLMProvider(environment: Sample.environment, users: SampleDirectory()) }
 
-    /// Lets two sides talk until both are done.
-    private func negotiate(
-        _ initiator: any SecurityInitiator, _ acceptor: any SecurityAcceptor,
-        _ alter: (Int, [UInt8]) throws -> [UInt8] = { $1 }
-    ) async throws -> (client: any SecurityContext, server: any SecurityContext, legs: Int) {
-        var client: (any SecurityContext)?
-        var server: (any SecurityContext)?
-        var token: [UInt8]?
-        for leg in 0..<16 {
-            if leg.isMultiple(of: 2) {
-                if client == nil || token != nil {
-                    switch try await initiator.initiate(token) {
-                    case .continueNeeded(let reply): token = try alter(leg, reply)
-                    case .complete(let reply, let context):
-                        client = context
-                        token = try reply.map { try alter(leg, $0) }
-                    }
-                }
-            } else if let received = token {
-                switch try await acceptor.accept(received) {
-                case .continueNeeded(let reply): token = try alter(leg, reply)
-                case .complete(let reply, let context):
-                    server = context
-                    // A client that is done does not read any more.
-                    token = client == nil ? try reply.map { try alter(leg, $0) } : nil
-                }
-            }
-            if let client, let server { return (client, server, leg + 1) }
-        }
-        throw SecurityStep.Unexpected()
-    }
-
     /// Sends a sealed message each way, twice.
     private func talk(_ client: any SecurityContext, _ server: any SecurityContext) throws {
         for (sender, receiver) in [(client, server), (server, client), (client, server), (server, client)] {
@@ -229,4 +197,36 @@ private struct PretendedInitiator: NegotiableInitiator {
         guard let first = self.token, token == nil else { throw .unacceptable("nothing more to say") }
         return .continueNeeded(reply: first)
     }
+}
+
+/// Lets two sides talk until both are done.
+func negotiate(
+    _ initiator: any SecurityInitiator, _ acceptor: any SecurityAcceptor,
+    _ alter: (Int, [UInt8]) throws -> [UInt8] = { $1 }
+) async throws -> (client: any SecurityContext, server: any SecurityContext, legs: Int) {
+    var client: (any SecurityContext)?
+    var server: (any SecurityContext)?
+    var token: [UInt8]?
+    for leg in 0..<16 {
+        if leg.isMultiple(of: 2) {
+            if client == nil || token != nil {
+                switch try await initiator.initiate(token) {
+                case .continueNeeded(let reply): token = try alter(leg, reply)
+                case .complete(let reply, let context):
+                    client = context
+                    token = try reply.map { try alter(leg, $0) }
+                }
+            }
+        } else if let received = token {
+            switch try await acceptor.accept(received) {
+            case .continueNeeded(let reply): token = try alter(leg, reply)
+            case .complete(let reply, let context):
+                server = context
+                // A client that is done does not read any more.
+                token = client == nil ? try reply.map { try alter(leg, $0) } : nil
+            }
+        }
+        if let client, let server { return (client, server, leg + 1) }
+    }
+    throw SecurityStep.Unexpected()
 }

@@ -105,4 +105,32 @@ import Testing
         #expect(SPNEGOToken.length([0x60, 0x84, 0xFF, 0xFF, 0xFF, 0xFF]) == 0xFFFF_FFFF + 6)
         #expect(SPNEGOToken.length(NTLMMessage.signature) == nil)
     }
+
+    /// Every octet changed in every bit, and every cut: a token is read, or refused.
+    @Test func damagedTokensAreReadOrRefused() async throws {
+        let response = SPNEGOResponse(state: .acceptIncomplete, mechanism: .ntlm, token: [7], listCode: [8])
+        let offer = SPNEGOOffer(mechanisms: [.kerberos, .ntlm], mechanismToken: [7, 8], hint: "hint")
+        let provider = SPNEGOProvider([NTLMProvider(environment: Sample.environment, users: SampleDirectory())])
+        for token in [response.encoded, offer.encoded, Self.serverOffer] {
+            var damaged = token.indices.map { Array(token[..<$0]) }
+            for index in token.indices {
+                for mask in (0..<8).map({ UInt8(1) << $0 }) + [0xFF] {
+                    var changed = token
+                    changed[index] ^= mask
+                    damaged.append(changed)
+                }
+            }
+            for token in damaged {
+                if case .offer(let offer)? = try? SPNEGOToken(token) {
+                    // What was read can be written, and is the same then.
+                    guard case .offer(let again) = try SPNEGOToken(offer.encoded) else {
+                        Issue.record("no offer any more: \(token)")
+                        continue
+                    }
+                    #expect(again == offer)
+                }
+                _ = try? await provider.makeAcceptor(for: SecurityPeer(address: "")).accept(token)
+            }
+        }
+    }
 }

@@ -141,13 +141,17 @@ actor NTLMAcceptor: SecurityAcceptor {
             response = try impossibleResponse()
         }
 
-        let account = try await find(message, challenge, isWorthAsking: verdict.refusal == nil)
-        verdict.require(!account.isNobody, .logonDenied(.unknownUser))
+        // A domain counts what it is asked for, and locks accounts: it is not asked about what is refused in any case.
+        var foreign = Verdict()
+        check(response, against: challenge.targetInfo, &foreign)
+        check(response, against: policy, &foreign)
+        let account = try await find(
+            message, challenge, isWorthAsking: verdict.refusal == nil && foreign.refusal == nil)
+        verdict.require(!account.isNobody, .logonDenied(account.isRefused ? .refusedByDomain : .unknownUser))
         let proven = try prove(message, response, account, token: token, challenged)
         verdict.require(proven.isProofRight, .logonDenied(.wrongPassword))
         verdict.require(account.isEnabled, .logonDenied(.disabledUser))
-        check(response, against: challenge.targetInfo, &verdict)
-        check(response, against: policy, &verdict)
+        if let refusal = foreign.refusal { verdict.require(false, refusal) }
         verdict.require(
             message.encryptedSessionKey.count == 16,
             .malformedToken("EncryptedRandomSessionKey: \(message.encryptedSessionKey.count) octets instead of 16"))
@@ -180,13 +184,15 @@ actor NTLMAcceptor: SecurityAcceptor {
     private enum Account {
         case local(UserRecord)
         case domain(NTLMDomainAccount)
+        /// Perhaps a domain's, which does not say whether.
+        case refused
         case nobody
 
         var isEnabled: Bool {
             switch self {
             case .local(let record): record.isEnabled
             case .domain: true
-            case .nobody: false
+            case .refused, .nobody: false
             }
         }
 
@@ -196,12 +202,14 @@ actor NTLMAcceptor: SecurityAcceptor {
                 ClientIdentity(
                     domain: record.domain, user: record.name, sid: record.sid, isAdministrator: record.isAdministrator)
             case .domain(let account): account.identity
-            case .nobody: nil
+            case .refused, .nobody: nil
             }
         }
 
-        var isNobody: Bool {
-            if case .nobody = self { true } else { false }
+        var isNobody: Bool { identity == nil }
+
+        var isRefused: Bool {
+            if case .refused = self { true } else { false }
         }
     }
 
@@ -221,7 +229,7 @@ actor NTLMAcceptor: SecurityAcceptor {
         let logon = NTLMDomainLogon(
             domain: message.domain.text, user: message.user.text, workstation: message.workstation.text,
             serverChallenge: challenge.serverChallenge, response: message.ntResponse)
-        return try await authority.check(logon).map { .domain($0) } ?? .nobody
+        return try await authority.check(logon).map { .domain($0) } ?? .refused
     }
 
     /// What the cryptography says about a response.
@@ -247,7 +255,7 @@ actor NTLMAcceptor: SecurityAcceptor {
                 exchangeKey = account.sessionBaseKey
             case .local(let record):
                 (isRight, exchangeKey) = try Self.check(message, response, record.ntHash, challenged.challenge)
-            case .nobody:
+            case .refused, .nobody:
                 (isRight, exchangeKey) = try Self.check(message, response, nobodysHash, challenged.challenge)
             }
             let encryptedKey = message.encryptedSessionKey.count == 16 ? message.encryptedSessionKey : [UInt8](16)

@@ -60,7 +60,7 @@ actor SPNEGOAcceptor: SecurityAcceptor {
             return try await choose(offer)
         case (.waiting, .bare(let mechanism)):
             guard let provider = provider(of: mechanism) else {
-                throw .unacceptable("the mechanism \(mechanism) is none of ours")
+                throw .unacceptable("the client's mechanism is none of ours: \(Self.names([mechanism]))")
             }
             return try await accept(bare: token, provider.makeAcceptor(for: peer))
         case (.negotiating(let negotiation), .response(let response)):
@@ -100,6 +100,11 @@ actor SPNEGOAcceptor: SecurityAcceptor {
         return step
     }
 
+    /// The first of some mechanisms, for a log that strangers must not fill.
+    private static func names(_ mechanisms: [ASN1ObjectIdentifier]) -> String {
+        mechanisms.prefix(8).map { String($0.description.prefix(64)) }.joined(separator: ", ")
+    }
+
     private func provider(of mechanism: ASN1ObjectIdentifier) -> (any NegotiableProvider)? {
         providers.first { $0.mechanisms.contains(mechanism) }
     }
@@ -108,7 +113,7 @@ actor SPNEGOAcceptor: SecurityAcceptor {
     private func choose(_ offer: SPNEGOOffer) async throws(SecurityError) -> SecurityStep {
         let isOurs = offer.mechanisms.firstIndex { provider(of: $0) != nil }
         guard let index = isOurs, let provider = provider(of: offer.mechanisms[index]) else {
-            throw .unacceptable("the client's mechanisms are none of ours: \(offer.mechanisms)")
+            throw .unacceptable("the client's mechanisms are none of ours: \(Self.names(offer.mechanisms))")
         }
         let mechanism = offer.mechanisms[index]
         let negotiation = Negotiation(

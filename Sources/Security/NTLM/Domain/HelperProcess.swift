@@ -6,7 +6,7 @@
     import Darwin
 #endif
 
-/// A program that answers questions on its standard input and output, one after the other.
+/// A program that answers a question on its standard input and output.
 ///
 /// Used by one thread at a time, which it blocks. It ends with this value: its input ends, and then it is killed.
 struct HelperProcess: ~Copyable {
@@ -105,8 +105,10 @@ struct HelperProcess: ~Copyable {
         let deadline = ContinuousClock.now + limit
         try write(question, deadline)
         var answer: [UInt8] = []
-        let end: [UInt8] = [0x2E, 0x0A]
-        while !(answer == end || answer.suffix(3) == [0x0A] + end) {
+        while true {
+            if let end = Self.end(of: answer) {
+                return String(decoding: answer[..<end], as: UTF8.self).split(separator: "\n")
+            }
             guard answer.count < Self.longestAnswer else { throw .tooLong }
             try wait(for: Int32(POLLIN), deadline)
             var chunk = [UInt8](repeating: 0, count: 4096)
@@ -118,7 +120,13 @@ struct HelperProcess: ~Copyable {
             }
             answer += chunk[..<count]
         }
-        return String(decoding: answer.dropLast(2), as: UTF8.self).split(separator: "\n")
+    }
+
+    /// Where the first line that is one dot begins.
+    private static func end(of answer: [UInt8]) -> Int? {
+        answer.indices.first { index in
+            answer[index...].starts(with: [0x2E, 0x0A]) && (index == 0 || answer[index - 1] == 0x0A)
+        }
     }
 
     private func write(_ octets: [UInt8], _ deadline: ContinuousClock.Instant) throws(Failure) {

@@ -1,34 +1,16 @@
 import NIOPosix
-import Synchronization
 
 /// Has NTLM responses checked by a domain, through Samba's `ntlm_auth --helper-protocol=ntlm-server-1`, which asks winbind.
 ///
-/// The protocol is lines of `Name: value`, or `Name:: value` in Base64, up to a line with one dot (ntlm_auth(1)). A helper is
-/// started when it is needed, stays for the next question, and is replaced where it fails. So many work beside each other;
-/// further logons wait for them.
+/// The protocol is lines of `Name: value`, or `Name:: value` in Base64, up to a line with one dot (ntlm_auth(1)). Nothing in an
+/// answer says which question it belongs to, and some refusals end with two dots. So each question has a helper of its own:
+/// no leftover of one logon can ever be taken for the answer to another. Some work beside each other; further logons wait.
 public final class NTLMAuthHelper: NTLMAuthority {
     /// Runs a helper's questions, which block.
     private let threads: NIOThreadPool
     private let command: [String]
     private let limit: Duration
     private let isAdministrator: @Sendable (_ domain: String, _ user: String) -> Bool
-    private let idle = Mutex<[Idle]>([])
-
-    /// A helper that waits for a question. A class, because an array holds nothing that cannot be copied; owned by the
-    /// array or by the one thread that took it out.
-    private final class Idle: Sendable {
-        private let process: Mutex<HelperProcess>
-
-        init(_ command: [String]) throws(HelperProcess.Failure) {
-            process = Mutex(try HelperProcess(command))
-        }
-
-        func ask(_ question: [UInt8], within limit: Duration) throws(HelperProcess.Failure) -> [Substring] {
-            try process.withLock { process throws(HelperProcess.Failure) in
-                try process.ask(question, within: limit)
-            }
-        }
-    }
 
     /// Prepares to ask.
     ///
@@ -65,7 +47,8 @@ public final class NTLMAuthHelper: NTLMAuthority {
             lines.compactMap { line in
                 line.firstIndex(of: ":").map { (line[..<$0], line[$0...].drop { $0 == ":" || $0 == " " }) }
             }, uniquingKeysWith: { first, _ in first })
-        if let error = answer["Error"] { throw .directoryUnavailable("the helper says: \(error)") }
+        // What it says then repeats the question, which is for no log: passwords can be guessed from it.
+        guard answer["Error"] == nil else { throw .directoryUnavailable("the helper does not take the question") }
         guard answer["Authenticated"] == "Yes" else { return nil }
         guard let key = answer["User-Session-Key"].flatMap({ Self.octets($0) }), key.count == 16 else {
             throw .directoryUnavailable("the helper gave no session key")
@@ -77,21 +60,7 @@ public final class NTLMAuthHelper: NTLMAuthority {
     }
 
     private func ask(_ question: [UInt8]) throws(HelperProcess.Failure) -> [Substring] {
-        if let helper = idle.withLock({ $0.popLast() }) {
-            do throws(HelperProcess.Failure) {
-                return try ask(helper, question)
-            } catch .ended {
-                // It went while it had nothing to do; a new one may know better.
-            }
-        }
-        return try ask(try Idle(command), question)
-    }
-
-    /// Asks, and keeps the helper for the next one if it has answered.
-    private func ask(_ helper: Idle, _ question: [UInt8]) throws(HelperProcess.Failure) -> [Substring] {
-        let lines = try helper.ask(question, within: limit)
-        idle.withLock { $0.append(helper) }
-        return lines
+        try HelperProcess(command).ask(question, within: limit)
     }
 
     /// The account, with the domain that a user's principal name may carry.
