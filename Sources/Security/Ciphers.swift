@@ -4,30 +4,18 @@ import COpenSSL
 ///
 /// It protects nothing by itself and is broken as a cipher; NTLM's session security is defined with it ([MS-NLMP] 3.4).
 public struct RC4: ~Copyable {
-    private let context: OpaquePointer
+    private let state: UnsafeMutablePointer<RC4_KEY>
 
     /// Starts a key stream.
     ///
     /// - Parameter key: 1 to 256 octets.
     public init(key: UnsafeRawBufferPointer) throws(CryptographyError) {
-        context = try Self.makeContext(key: key)
-    }
-
-    /// A keyed context, or none: on a failure nothing is left behind.
-    private static func makeContext(key: UnsafeRawBufferPointer) throws(CryptographyError) -> OpaquePointer {
-        let library = try OpenSSLLibrary.shared.get()
-        let context = try OpenSSLLibrary.require(EVP_CIPHER_CTX_new(), "EVP_CIPHER_CTX_new")
-        do throws(CryptographyError) {
-            // The key's length has to be set between choosing the cipher and setting the key.
-            try OpenSSLLibrary.check(EVP_EncryptInit_ex2(context, library.rc4, nil, nil, nil), "RC4")
-            try OpenSSLLibrary.check(EVP_CIPHER_CTX_set_key_length(context, Int32(clamping: key.count)), "RC4")
-            try OpenSSLLibrary.check(
-                EVP_EncryptInit_ex2(context, nil, key.bindMemory(to: UInt8.self).baseAddress, nil, nil), "RC4")
-        } catch {
-            EVP_CIPHER_CTX_free(context)
-            throw error
+        guard let octets = key.bindMemory(to: UInt8.self).baseAddress, (1...256).contains(key.count) else {
+            throw .primitiveFailed(name: "RC4", cause: "a key of \(key.count) octets")
         }
-        return context
+        state = .allocate(capacity: 1)
+        state.initialize(to: RC4_KEY())
+        clusprep_rc4_init(state, octets, key.count)
     }
 
     /// Starts a key stream.
@@ -37,24 +25,20 @@ public struct RC4: ~Copyable {
         try self.init(key: key.view)
     }
 
-    deinit { EVP_CIPHER_CTX_free(context) }
+    deinit {
+        OPENSSL_cleanse(state, MemoryLayout<RC4_KEY>.size)
+        state.deallocate()
+    }
 
     /// Encrypts or decrypts in place; the two are the same.
-    public mutating func apply(to data: UnsafeMutableRawBufferPointer) throws(CryptographyError) {
-        guard !data.isEmpty else { return }
-        let octets = data.bindMemory(to: UInt8.self).baseAddress
-        var written: Int32 = 0
-        try OpenSSLLibrary.check(
-            EVP_EncryptUpdate(context, octets, &written, octets, Int32(clamping: data.count)), "RC4")
-        guard Int(written) == data.count else {
-            throw .primitiveFailed(name: "RC4", cause: "\(data.count) octets are too many for one call")
-        }
+    public mutating func apply(to data: UnsafeMutableRawBufferPointer) {
+        clusprep_rc4_apply(state, data.bindMemory(to: UInt8.self).baseAddress, data.count)
     }
 
     /// Encrypts or decrypts a copy.
-    public mutating func apply(_ data: [UInt8]) throws(CryptographyError) -> [UInt8] {
+    public mutating func apply(_ data: [UInt8]) -> [UInt8] {
         var output = data
-        try output.withMutableOctets { output throws(CryptographyError) in try apply(to: output) }
+        output.withUnsafeMutableBytes { apply(to: $0) }
         return output
     }
 }

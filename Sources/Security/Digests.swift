@@ -35,31 +35,32 @@ public enum Digest {
 
 /// HMAC-MD5 (RFC 2104) under one key, for any number of messages.
 ///
-/// The key schedule is computed once; each message starts from a copy of it. A value is used by one owner at a time.
+/// The key is taken in once; each message starts from a copy of what came of it. A value is used by one owner at a time.
 public struct HMACMD5: ~Copyable {
-    private let context: OpaquePointer
+    private let state: UnsafeMutablePointer<clusprep_hmac_md5>
 
     /// The octets of a code.
     public static let length = 16
 
     /// Prepares the key.
     public init(key: UnsafeRawBufferPointer) throws(CryptographyError) {
-        context = try Self.makeContext(key: key)
+        state = try Self.makeState(key: key)
     }
 
-    /// A keyed context, or none: on a failure nothing is left behind.
-    private static func makeContext(key: UnsafeRawBufferPointer) throws(CryptographyError) -> OpaquePointer {
-        let library = try OpenSSLLibrary.shared.get()
-        let context = try OpenSSLLibrary.require(EVP_MAC_CTX_new(library.hmac), "EVP_MAC_CTX_new")
-        let result = clusprep_hmac_init(
-            context, "MD5", key.bindMemory(to: UInt8.self).baseAddress, key.count)
+    /// A keyed state, or none: on a failure nothing is left behind.
+    private static func makeState(
+        key: UnsafeRawBufferPointer
+    ) throws(CryptographyError) -> UnsafeMutablePointer<clusprep_hmac_md5> {
+        let state = UnsafeMutablePointer<clusprep_hmac_md5>.allocate(capacity: 1)
+        state.initialize(to: clusprep_hmac_md5())
         do throws(CryptographyError) {
-            try OpenSSLLibrary.check(result, "HMAC-MD5")
+            try OpenSSLLibrary.check(
+                clusprep_hmac_md5_init(state, key.bindMemory(to: UInt8.self).baseAddress, key.count), "HMAC-MD5")
         } catch {
-            EVP_MAC_CTX_free(context)
+            state.deallocate()
             throw error
         }
-        return context
+        return state
     }
 
     /// Prepares the key.
@@ -69,26 +70,24 @@ public struct HMACMD5: ~Copyable {
         try self.init(key: key.view)
     }
 
-    deinit { EVP_MAC_CTX_free(context) }
+    deinit {
+        OPENSSL_cleanse(state, MemoryLayout<clusprep_hmac_md5>.size)
+        state.deallocate()
+    }
 
     /// Computes the code over the concatenation of two runs of octets into `output`, which holds at least ``length``.
-    public mutating func authenticate(
+    public func authenticate(
         _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
     ) throws(CryptographyError) {
         precondition(output.count >= Self.length, "the code needs 16 octets")
-        // A null key starts over with the one that was set first (EVP_MAC_init(3)).
-        try OpenSSLLibrary.check(EVP_MAC_init(context, nil, 0, nil), "HMAC-MD5")
-        for part in [first, second] where !part.isEmpty {
-            try OpenSSLLibrary.check(
-                EVP_MAC_update(context, part.bindMemory(to: UInt8.self).baseAddress, part.count), "HMAC-MD5")
-        }
-        var written = 0
         try OpenSSLLibrary.check(
-            EVP_MAC_final(context, output.bindMemory(to: UInt8.self).baseAddress, &written, output.count), "HMAC-MD5")
+            clusprep_hmac_md5_authenticate(
+                state, first.baseAddress, first.count, second.baseAddress, second.count,
+                output.bindMemory(to: UInt8.self).baseAddress), "HMAC-MD5")
     }
 
     /// Computes the code over the concatenation of some runs of octets.
-    public mutating func authenticate(_ parts: [UInt8]...) throws(CryptographyError) -> [UInt8] {
+    public func authenticate(_ parts: [UInt8]...) throws(CryptographyError) -> [UInt8] {
         let message = parts.count == 1 ? parts[0] : parts.flatMap(\.self)
         var output = [UInt8](repeating: 0, count: Self.length)
         try message.withOctets { message throws(CryptographyError) in

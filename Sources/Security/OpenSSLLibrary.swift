@@ -14,9 +14,7 @@ final class OpenSSLLibrary: @unchecked Sendable {
     let md4: OpaquePointer
     let md5: OpaquePointer
     let sha256: OpaquePointer
-    let rc4: OpaquePointer
     let aes256GCM: OpaquePointer
-    let hmac: OpaquePointer
     let hkdf: OpaquePointer
 
     /// The one of this process. It lives until the process ends, so nothing is ever freed.
@@ -44,9 +42,7 @@ final class OpenSSLLibrary: @unchecked Sendable {
         md4 = try Self.require(EVP_MD_fetch(context, "MD4", nil), "MD4")
         md5 = try Self.require(EVP_MD_fetch(context, "MD5", nil), "MD5")
         sha256 = try Self.require(EVP_MD_fetch(context, "SHA2-256", nil), "SHA-256")
-        rc4 = try Self.require(EVP_CIPHER_fetch(context, "RC4", nil), "RC4")
         aes256GCM = try Self.require(EVP_CIPHER_fetch(context, "AES-256-GCM", nil), "AES-256-GCM")
-        hmac = try Self.require(EVP_MAC_fetch(context, "HMAC", nil), "HMAC")
         hkdf = try Self.require(EVP_KDF_fetch(context, "HKDF", nil), "HKDF")
     }
 

@@ -41,13 +41,10 @@ enum NTLMKeys {
     static func rc4(key: SecretBytes, _ data: SecretBytes) throws(CryptographyError) -> SecretBytes {
         var cipher = try RC4(key: key)
         // A copy in protected memory, encrypted in place.
-        var failure: CryptographyError?
-        let output = SecretBytes(count: data.count) { buffer in
+        return SecretBytes(count: data.count) { buffer in
             data.withUnsafeBytes { buffer.copyMemory(from: $0) }
-            do throws(CryptographyError) { try cipher.apply(to: buffer) } catch { failure = error }
+            cipher.apply(to: buffer)
         }
-        if let failure { throw failure }
-        return output
     }
 
     /// Which way messages go.
@@ -81,7 +78,7 @@ enum NTLMKeys {
     }
 
     private static func authenticationCode(key: SecretBytes, _ data: [UInt8]) throws(CryptographyError) -> SecretBytes {
-        var hmac = try HMACMD5(key: key)
+        let hmac = try HMACMD5(key: key)
         return SecretBytes(try hmac.authenticate(data))
     }
 }

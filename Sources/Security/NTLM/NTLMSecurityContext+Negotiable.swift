@@ -28,10 +28,10 @@ extension NTLMSecurityContext: NegotiableContext {
         guard let key = negotiationKey.withLock({ $0 }) else { throw .contextUnusable }
         let direction: NTLMKeys.Direction = isOutgoing == isClient ? .clientToServer : .serverToClient
         return try cryptographic { () throws(CryptographyError) in
-            var signer = try HMACMD5(key: NTLMKeys.signingKey(key, direction))
+            let signer = try HMACMD5(key: NTLMKeys.signingKey(key, direction))
             var cipher = try RC4(key: NTLMKeys.sealingKey(key, direction))
             let number: [UInt8] = [0, 0, 0, 0]
-            let checksum = try cipher.apply(Array(try signer.authenticate(number, octets).prefix(8)))
+            let checksum = cipher.apply(Array(try signer.authenticate(number, octets).prefix(8)))
             return [1, 0, 0, 0] + checksum + number
         }
     }

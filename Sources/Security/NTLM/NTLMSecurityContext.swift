@@ -130,7 +130,7 @@ private struct LentMemory: @unchecked Sendable {
 
 /// One direction of a context: its keys, its running key stream and its next sequence number.
 private struct MessageStream: ~Copyable {
-    private var signer: HMACMD5
+    private let signer: HMACMD5
     private var cipher: RC4
     /// The next message's number, or nil after a failure, or after the last number.
     private var sequence: UInt32? = 0
@@ -151,8 +151,8 @@ private struct MessageStream: ~Copyable {
             var code: Code = (0, 0)
             try authenticate(
                 number, UnsafeRawBufferPointer(rebasing: message[..<parts.authValue.lowerBound]), into: &code)
-            if seals { try cipher.apply(to: UnsafeMutableRawBufferPointer(rebasing: message[parts.body])) }
-            try encryptChecksum(&code)
+            if seals { cipher.apply(to: UnsafeMutableRawBufferPointer(rebasing: message[parts.body])) }
+            encryptChecksum(&code)
             sequence = next(number)
             message.storeBytes(
                 of: Self.signature(code.0, number), toByteOffset: parts.authValue.lowerBound, as: Signature.self)
@@ -167,10 +167,10 @@ private struct MessageStream: ~Copyable {
         let number = try takeNumber()
         do throws(CryptographyError) {
             var code: Code = (0, 0)
-            if seals { try cipher.apply(to: UnsafeMutableRawBufferPointer(rebasing: message[parts.body])) }
+            if seals { cipher.apply(to: UnsafeMutableRawBufferPointer(rebasing: message[parts.body])) }
             try authenticate(
                 number, UnsafeRawBufferPointer(rebasing: message[..<parts.authValue.lowerBound]), into: &code)
-            try encryptChecksum(&code)
+            encryptChecksum(&code)
             // Version and sequence number are part of what is compared.
             let isRight = withUnsafeBytes(of: Self.signature(code.0, number)) {
                 constantTimeEqual($0, UnsafeRawBufferPointer(rebasing: message[parts.authValue]))
@@ -213,10 +213,8 @@ private struct MessageStream: ~Copyable {
         }
     }
 
-    private mutating func encryptChecksum(_ code: inout Code) throws(CryptographyError) {
-        try withUnsafeMutableBytes(of: &code.0) { checksum throws(CryptographyError) in
-            try cipher.apply(to: checksum)
-        }
+    private mutating func encryptChecksum(_ code: inout Code) {
+        withUnsafeMutableBytes(of: &code.0) { cipher.apply(to: $0) }
     }
 
     /// NTLMSSP_MESSAGE_SIGNATURE: its sixteen octets in memory order.
