@@ -142,10 +142,10 @@ public struct Association: Sendable {
         guard state != .closed, let call = calls.removeValue(forKey: callID) else { return [] }
         load.end(call.serial)
         do throws(SecurityError) {
-            let fragments = try Fragmenter.response(
+            var fragments = Fragmenter.response(
                 callID: callID, contextID: call.contextID, stub: stub, maximumFragment: maximumFragment,
                 security: call.security)
-            for fragment in fragments { send(fragment) }
+            while let fragment = try fragments.next() { send(fragment) }
             statistics.callsOut &+= 1
         } catch {
             // The key stream is lost: nothing that follows could be read by the client.

@@ -96,6 +96,8 @@ public struct ClientAssociation: Sendable {
     var nextCallID: UInt32 = 1
     var calls: [UInt32: PendingCall] = [:]
     var queue: [QueuedCall] = []
+    /// The request whose fragments are not all made yet.
+    private var sending: Fragmenter?
 
     /// Makes the machine of a connection that has just been made.
     ///
@@ -226,10 +228,21 @@ public struct ClientAssociation: Sendable {
         return (callID, takeActions())
     }
 
+    /// Whether fragments of a request are still to be made; see ``sendOn()``.
+    public var isSending: Bool { sending != nil }
+
+    /// Makes further fragments of a long request. Whoever drives the association calls this as soon as what came before has
+    /// been handed on, until ``isSending`` says that there are none.
+    public mutating func sendOn() -> [ClientAssociationAction] {
+        sendFragments(atMost: Self.burst)
+        return takeActions()
+    }
+
     /// Gives a call up: asks the server to cancel it. Its answer will come all the same; it is read, to keep the signatures'
     /// numbers in step, and told like any other.
     public mutating func abandon(_ callID: UInt32) -> [ClientAssociationAction] {
         guard state == .bound else { return [] }
+        finishSending()
         if let index = queue.firstIndex(where: { $0.callID == callID }) {
             queue.remove(at: index)
         } else if calls[callID] != nil {
@@ -267,6 +280,7 @@ extension ClientAssociation {
     }
 
     mutating func sendLeg(_ negotiation: Negotiation, token: [UInt8]?) {
+        finishSending()
         let isBind = negotiation.isBind && state == .unbound
         var offers = negotiation.offers
         var flags = PDUFlags.whole
@@ -292,14 +306,34 @@ extension ClientAssociation {
 
     mutating func send(_ call: QueuedCall) {
         calls[call.callID] = PendingCall(contextID: call.contextID, security: call.security)
+        finishSending()
+        sending = Fragmenter.request(
+            callID: call.callID, contextID: call.contextID, opnum: call.opnum, object: call.object, stub: call.stub,
+            maximumFragment: maximumFragment, security: call.security)
+        sendFragments(atMost: Self.burst)
+    }
+
+    /// How many octets of fragments are made at a time: while the server works on these, the next ones are sealed.
+    static let burst = 64 << 10
+
+    /// Makes fragments of the request that is being sent, until there are so many octets of them.
+    private mutating func sendFragments(atMost octets: Int) {
+        guard var fragments = sending.take() else { return }
+        var sent = 0
         do throws(SecurityError) {
-            let fragments = try Fragmenter.request(
-                callID: call.callID, contextID: call.contextID, opnum: call.opnum, object: call.object,
-                stub: call.stub, maximumFragment: maximumFragment, security: call.security)
-            for fragment in fragments { send(fragment) }
+            while sent < octets, let fragment = try fragments.next() {
+                sent += fragment.count
+                send(fragment)
+            }
+            if !fragments.isFinished { sending = fragments }
         } catch {
             close(.security(error))
         }
+    }
+
+    /// Nothing comes between the fragments of a request: the signatures are numbered in the order of sending.
+    private mutating func finishSending() {
+        sendFragments(atMost: .max)
     }
 
     mutating func finish(_ negotiation: Negotiation) {
@@ -336,5 +370,6 @@ extension ClientAssociation {
         negotiation = nil
         calls = [:]
         queue = []
+        sending = nil
     }
 }

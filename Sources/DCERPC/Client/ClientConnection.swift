@@ -93,7 +93,13 @@ final class ClientConnection: ChannelInboundHandler {
 
     // MARK: Actions
 
+    /// Does what is wanted. A long request goes out in parts, so that the server has something to do while the next one is sealed.
     private func perform(_ actions: [ClientAssociationAction]) {
+        performNow(actions)
+        while association.isSending { performNow(association.sendOn()) }
+    }
+
+    private func performNow(_ actions: [ClientAssociationAction]) {
         var mustFlush = false
         for action in actions {
             switch action {

@@ -44,87 +44,37 @@ struct MessageSecurity: Sendable {
     }
 
     /// Adds trailer and signature to a PDU whose stub is its last part, seals it, and fills the lengths in.
-    func seal(_ writer: consuming PDUWriter, stubOffset: Int) throws(SecurityError) -> [UInt8] {
-        let padding = (Self.alignment - (writer.count - stubOffset) % Self.alignment) % Self.alignment
-        writer.write(octets: repeatElement(0, count: padding))
+    ///
+    /// - Parameter authLength: what ``SecurityContext/signatureLength(for:)`` said, if it was asked already.
+    func seal(
+        _ writer: consuming PDUWriter, stubOffset: Int, authLength: Int? = nil
+    ) throws(SecurityError) -> [UInt8] {
+        let authLength = authLength ?? context.signatureLength(for: level)
+        let padding = Self.padding(behind: writer.count - stubOffset)
+        writer.write(zeroes: padding)
         let end = writer.count
         writer.write(
             SecurityTrailer(type: type, level: levelOctet, paddingLength: padding, contextID: contextID))
-        let length = context.signatureLength(for: level)
-        var pdu = writer.finish(authLength: length)
-        pdu.append(contentsOf: repeatElement(0, count: length))
+        let authOffset = writer.count
+        writer.write(zeroes: authLength)
+        var pdu = writer.finish(countedAuthLength: authLength)
         let parts = MessageParts(
-            body: stubOffset..<end, authValue: (pdu.count - length)..<pdu.count, signsHeader: signsHeader)
+            body: stubOffset..<end, authValue: authOffset..<authOffset + authLength, signsHeader: signsHeader)
         try pdu.withMutableOctets { pdu throws(SecurityError) in try context.protect(pdu, parts, level: level) }
         return pdu
+    }
+
+    /// What aligns a trailer behind so many octets of a stub.
+    static func padding(behind count: Int) -> Int {
+        (alignment - count % alignment) % alignment
     }
 
     /// Stub and padding together are a multiple of this ([MS-RPCE] 2.2.2.11).
     static let alignment = 16
 
     /// What a fragment of `size` octets has room for, besides its header, trailer and signature.
-    func room(in size: Int) -> Int {
-        let room = size - PDUHeader.trailerSize - context.signatureLength(for: level)
+    func room(in size: Int, authLength: Int) -> Int {
+        let room = size - PDUHeader.trailerSize - authLength
         return room - room % Self.alignment
-    }
-}
-
-/// Cuts a stub into the fragments that carry it.
-enum Fragmenter {
-    /// The fragments of a request.
-    static func request(
-        callID: UInt32, contextID: UInt16, opnum: UInt16, object: GUID?, stub: [UInt8], maximumFragment: Int,
-        security: MessageSecurity?
-    ) throws(SecurityError) -> [[UInt8]] {
-        var flags: PDUFlags = []
-        if object != nil { flags.insert(.objectUUID) }
-        return try fragments(
-            .request, flags: flags, callID: callID, stub: stub, maximumFragment: maximumFragment, security: security,
-            fixedSize: RequestFields.size + (object == nil ? 0 : RequestFields.objectSize)
-        ) { writer, remaining in
-            writer.write(UInt32(truncatingIfNeeded: remaining))
-            writer.write(contextID)
-            writer.write(opnum)
-            if let object { writer.write(object) }
-        }
-    }
-
-    /// The fragments of a response.
-    static func response(
-        callID: UInt32, contextID: UInt16, stub: [UInt8], maximumFragment: Int, security: MessageSecurity?
-    ) throws(SecurityError) -> [[UInt8]] {
-        try fragments(
-            .response, flags: [], callID: callID, stub: stub, maximumFragment: maximumFragment, security: security,
-            fixedSize: ResponseFields.size
-        ) { writer, remaining in
-            writer.write(UInt32(truncatingIfNeeded: remaining))
-            writer.write(contextID)
-            writer.write(UInt16(0))
-        }
-    }
-
-    private static func fragments(
-        _ type: PDUType, flags: PDUFlags, callID: UInt32, stub: [UInt8], maximumFragment: Int,
-        security: MessageSecurity?, fixedSize: Int, writeFields: (inout PDUWriter, _ remaining: Int) -> Void
-    ) throws(SecurityError) -> [[UInt8]] {
-        let security = security.flatMap { $0.protects ? $0 : nil }
-        let room = security?.room(in: maximumFragment - fixedSize) ?? maximumFragment - fixedSize
-        var fragments: [[UInt8]] = []
-        fragments.reserveCapacity(stub.count / room + 1)
-        var offset = 0
-        repeat {
-            let end = min(offset + room, stub.count)
-            var fragmentFlags = flags
-            if offset == 0 { fragmentFlags.insert(.firstFragment) }
-            if end == stub.count { fragmentFlags.insert(.lastFragment) }
-            var writer = PDUWriter(
-                type, flags: fragmentFlags, callID: callID, capacity: fixedSize + end - offset + 64)
-            // The hint counts what is still to come, this fragment included ([MS-RPCE] 2.2.2.6).
-            writeFields(&writer, stub.count - offset)
-            writer.write(octets: stub[offset..<end])
-            fragments.append(try security?.seal(writer, stubOffset: fixedSize) ?? writer.finish())
-            offset = end
-        } while offset < stub.count
-        return fragments
     }
 }

@@ -38,7 +38,7 @@ struct PDUFramer: Sendable {
     mutating func next(_ check: (PDUHeader) throws(PDUError) -> Void) throws(PDUError) -> Frame? {
         if header == nil {
             guard buffered >= PDUHeader.size else { return nil }
-            let candidate = try PDUHeader(buffer[start..<start + PDUHeader.size])
+            let candidate = try PDUHeader(buffer, at: start)
             try check(candidate)
             header = candidate
         }

@@ -87,17 +87,29 @@ public struct PDUHeader: Sendable, Hashable {
     ///
     /// - Parameter octets: at least ``size`` octets, which begin with the header.
     /// - Throws: ``PDUError`` if it is not a header of this protocol, or if its lengths contradict each other.
-    public init(_ octets: some RandomAccessCollection<UInt8>) throws(PDUError) {
-        guard octets.count >= Self.size else { throw .truncated }
-        func octet(_ offset: Int) -> UInt8 { octets[octets.index(octets.startIndex, offsetBy: offset)] }
-        guard let representation = DataRepresentation([octet(4), octet(5)]) else { throw .representation }
-        func number(_ offset: Int, size: Int) -> UInt32 {
-            (0..<size).reduce(0) {
-                $0 << 8
-                    | UInt32(octet(offset + (representation.byteOrder == .bigEndian ? $1 : size - 1 - $1)))
-            }
+    public init(_ octets: some Collection<UInt8>) throws(PDUError) {
+        let first = Array(octets.prefix(Self.size))
+        try self.init(first, at: 0)
+    }
+
+    /// Reads the header that begins at this offset.
+    init(_ octets: [UInt8], at offset: Int) throws(PDUError) {
+        guard octets.count - offset >= Self.size else { throw .truncated }
+        func octet(_ index: Int) -> UInt8 { octets[offset + index] }
+        // What nearly all clients say, and then what the rest may say.
+        let representation: DataRepresentation
+        if octet(4) == 0x10, octet(5) == 0 {
+            representation = .littleEndianASCIIIEEE
+        } else {
+            guard let other = DataRepresentation(octets[offset + 4..<offset + 8]) else { throw .representation }
+            representation = other
         }
-        callID = number(12, size: 4)
+        let isBigEndian = representation.byteOrder == .bigEndian
+        func number<Value: FixedWidthInteger>(_ index: Int, _ type: Value.Type) -> Value {
+            let value = octets.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset + index, as: type) }
+            return isBigEndian ? Value(bigEndian: value) : Value(littleEndian: value)
+        }
+        callID = number(12, UInt32.self)
         guard let type = PDUType(rawValue: octet(2)) else { throw .type(octet(2)) }
         guard octet(0) == Self.majorVersion, octet(1) <= Self.maximumMinorVersion else {
             throw .version(major: octet(0), minor: octet(1), callID: callID, type: type)
@@ -105,8 +117,8 @@ public struct PDUHeader: Sendable, Hashable {
         self.type = type
         flags = PDUFlags(rawValue: octet(3))
         self.representation = representation
-        fragmentLength = Int(number(8, size: 2))
-        authLength = Int(number(10, size: 2))
+        fragmentLength = Int(number(8, UInt16.self))
+        authLength = Int(number(10, UInt16.self))
         guard fragmentLength >= Self.size else { throw .fragmentLength(fragmentLength, callID: callID, type: type) }
         guard authLength == 0 || Self.size + Self.trailerSize + authLength <= fragmentLength else {
             throw .authLength(authLength, callID: callID, type: type)

@@ -22,13 +22,9 @@ struct PDUReader {
     mutating func read<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) throws(PDUError) -> Value {
         let size = MemoryLayout<Value>.size
         guard remaining >= size else { throw .truncated }
-        var value: Value = 0
-        for index in 0..<size {
-            let octet = Value(truncatingIfNeeded: octets[position + index])
-            value |= octet << Value(truncatingIfNeeded: 8 * (isBigEndian ? size - 1 - index : index))
-        }
+        let value = octets.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: position, as: Value.self) }
         position += size
-        return value
+        return isBigEndian ? Value(bigEndian: value) : Value(littleEndian: value)
     }
 
     mutating func read(octets count: Int) throws(PDUError) -> ArraySlice<UInt8> {

@@ -8,20 +8,25 @@ struct PDUWriter {
     init(_ type: PDUType, flags: PDUFlags, callID: UInt32, capacity: Int = 64) {
         octets = []
         octets.reserveCapacity(capacity)
-        octets.append(contentsOf: [PDUHeader.majorVersion, 0, type.rawValue, flags.rawValue, 0x10, 0, 0, 0, 0, 0, 0, 0])
+        write(UInt32(PDUHeader.majorVersion) | UInt32(type.rawValue) << 16 | UInt32(flags.rawValue) << 24)
+        // Little endian, ASCII, IEEE.
+        write(UInt32(0x10))
+        write(UInt32(0))
         write(callID)
     }
 
     var count: Int { octets.count }
 
     mutating func write<Value: FixedWidthInteger>(_ value: Value) {
-        for index in 0..<MemoryLayout<Value>.size {
-            octets.append(UInt8(truncatingIfNeeded: value >> Value(truncatingIfNeeded: 8 * index)))
-        }
+        withUnsafeBytes(of: value.littleEndian) { octets.append(contentsOf: $0) }
     }
 
     mutating func write(octets other: some Collection<UInt8>) {
         octets.append(contentsOf: other)
+    }
+
+    mutating func write(zeroes count: Int) {
+        octets.append(contentsOf: repeatElement(0, count: count))
     }
 
     mutating func write(_ guid: GUID) {
@@ -37,12 +42,20 @@ struct PDUWriter {
     }
 
     mutating func align(_ alignment: Int) {
-        while octets.count % alignment != 0 { octets.append(0) }
+        write(zeroes: (alignment - octets.count % alignment) % alignment)
     }
 
     /// Fills the header's lengths in and hands the PDU out; `authLength` octets are still to be appended to it.
     consuming func finish(authLength: Int = 0) -> [UInt8] {
-        let length = octets.count + authLength
+        finish(length: octets.count + authLength, authLength: authLength)
+    }
+
+    /// Fills the header's lengths in and hands the PDU out, whose last `authLength` octets are the authentication value's.
+    consuming func finish(countedAuthLength authLength: Int) -> [UInt8] {
+        finish(length: octets.count, authLength: authLength)
+    }
+
+    private consuming func finish(length: Int, authLength: Int) -> [UInt8] {
         precondition(length <= UInt16.max, "a PDU is never longer than its length field can say")
         octets[8] = UInt8(truncatingIfNeeded: length)
         octets[9] = UInt8(truncatingIfNeeded: length >> 8)

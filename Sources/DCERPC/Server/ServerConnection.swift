@@ -20,16 +20,30 @@ final class ServerConnection: ChannelDuplexHandler {
         let remoteAddress: NetworkAddress
     }
 
+    /// A call that a task works on.
+    private enum RunningCall {
+        /// The task is on its first steps, on this thread.
+        case starting
+        case task(Task<Void, Never>)
+
+        func cancel() {
+            if case .task(let task) = self { task.cancel() }
+        }
+    }
+
     private let endpoint: Endpoint
     private let executor: EventLoopTaskExecutor
     private var association: Association
     private var active: Active?
     private var acceptors: [UInt32: any SecurityAcceptor] = [:]
     /// By the calls' serial numbers: an orphaned call's identifier may be in use again.
-    private var running: [UInt64: Task<Void, Never>] = [:]
+    private var running: [UInt64: RunningCall] = [:]
     private var serials: [UInt32: UInt64] = [:]
     private var reported = AssociationStatistics()
 
+    /// What is to be done as soon as what is being done has been done: the order of output is the order of its making.
+    private var pendingActions: [AssociationAction] = []
+    private var isPerforming = false
     private var isReading = false
     private var isReadHeld = false
     private var isFlushHeld = false
@@ -67,7 +81,7 @@ final class ServerConnection: ChannelDuplexHandler {
         let group = association.group
         reportStatistics()
         association.connectionClosed()
-        for task in running.values { task.cancel() }
+        for call in running.values { call.cancel() }
         running = [:]
         serials = [:]
         acceptors = [:]
@@ -209,30 +223,42 @@ final class ServerConnection: ChannelDuplexHandler {
 
     // MARK: Actions
 
+    /// Does what the association wants. A call that is answered at once makes it want more in the middle of that, which waits
+    /// for its turn.
     private func perform(_ actions: [AssociationAction]) {
-        guard let active else { return }
-        for action in actions {
-            switch action {
-            case .send(let pdu):
-                isFlushHeld = true
-                active.context.write(wrapOutboundOut(ByteBuffer(bytes: pdu)), promise: nil)
-            case .dispatch(let call):
-                start(call, active)
-            case .authenticate(let contextID, let type, let token):
-                authenticate(contextID, type, token, active)
-            case .cancel(let callID):
-                if let serial = serials[callID] { running[serial]?.cancel() }
-            case .abandon(let callID, let serial):
-                serials[callID] = nil
-                running[serial]?.cancel()
-            case .close(let reason):
-                log(.debug, "closed", cause: reason)
-                return closeAfterOutput(active)
-            }
+        guard !isPerforming else { return pendingActions.append(contentsOf: actions) }
+        isPerforming = true
+        var batch = actions
+        while let active, !batch.isEmpty {
+            for action in batch { perform(action, active) }
+            batch = pendingActions
+            pendingActions = []
         }
+        isPerforming = false
+        guard let active, !isClosing else { return }
         if !isReading { flushIfHeld() }
         // It may have begun with octets read earlier, which waited for an acceptor or for the end of a call.
         watchLongRequest(active.context)
+    }
+
+    private func perform(_ action: AssociationAction, _ active: Active) {
+        switch action {
+        case .send(let pdu):
+            isFlushHeld = true
+            active.context.write(wrapOutboundOut(ByteBuffer(bytes: pdu)), promise: nil)
+        case .dispatch(let call):
+            start(call, active)
+        case .authenticate(let contextID, let type, let token):
+            authenticate(contextID, type, token, active)
+        case .cancel(let callID):
+            if let serial = serials[callID] { running[serial]?.cancel() }
+        case .abandon(let callID, let serial):
+            serials[callID] = nil
+            running[serial]?.cancel()
+        case .close(let reason):
+            log(.debug, "closed", cause: reason)
+            closeAfterOutput(active)
+        }
     }
 
     /// Closes so that what was sent arrives: were the socket closed while octets wait to be read, the system would reset the
@@ -259,6 +285,10 @@ final class ServerConnection: ChannelDuplexHandler {
             authenticationType: call.authenticationType, associationGroup: association.group,
             association: active.number, localAddress: active.localAddress, remoteAddress: active.remoteAddress,
             object: call.object, interface: call.interface, contextID: call.contextID, callID: call.callID)
+        if let outcome = CallRunner.runAtOnce(call, by: service, context: context, logger: endpoint.logger) {
+            call.place?.release()
+            return answer(call.callID, outcome)
+        }
         let serial = call.serial
         let octets = call.stub.count
         let budget = endpoint.budget
@@ -266,30 +296,37 @@ final class ServerConnection: ChannelDuplexHandler {
         let connection = NIOLoopBound(self, eventLoop: active.context.eventLoop)
         let eventLoop = active.context.eventLoop
         // The task is this connection's: it is cancelled when the connection closes, and one by one on the client's wish,
-        // which a child task of a group could not be.
+        // which a child task of a group could not be. It begins here and now: a call that does not wait for anything has
+        // its answer when this returns.
         serials[call.callID] = serial
-        running[serial] = Task(executorPreference: executor) { [endpoint] in
+        running[serial] = .starting
+        let task = Task.immediate(executorPreference: executor) { [endpoint] in
             let outcome = await CallRunner.run(call, by: service, context: context, logger: endpoint.logger)
             // Whatever has become of the connection; and before the client hears, who may have the next one ready.
             call.place?.release()
             budget.giveBack(octets)
             eventLoop.runSoon { connection.value.finish(call.callID, serial, outcome) }
         }
+        if running[serial] != nil { running[serial] = .task(task) }
     }
 
     private func finish(_ callID: UInt32, _ serial: UInt64, _ outcome: CallRunner.Outcome) {
         guard running.removeValue(forKey: serial) != nil else { return }
         if serials[callID] == serial {
             serials[callID] = nil
-            switch outcome {
-            case .reply(let stub): perform(association.reply(to: callID, stub: stub))
-            case .fault(let fault): perform(association.fail(callID, with: fault))
-            }
+            answer(callID, outcome)
         } else {
             // Orphaned: the answer is nobody's.
             perform(association.ended(serial))
         }
         if let active { resumeReading(active.context) }
+    }
+
+    private func answer(_ callID: UInt32, _ outcome: CallRunner.Outcome) {
+        switch outcome {
+        case .reply(let stub): perform(association.reply(to: callID, stub: stub))
+        case .fault(let fault): perform(association.fail(callID, with: fault))
+        }
     }
 
     private func authenticate(
