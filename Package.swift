@@ -149,7 +149,7 @@ let package = Package(
                 "HostInventory", "RouteProbes", "EventLog", "FileShares", "TestSupport", "ErrorCodes", logging,
             ]),
         .testTarget(
-            name: "clusprepTests", dependencies: ["clusprep", "Reservations", "ClusPrepClient"]),
+            name: "clusprepTests", dependencies: ["clusprep", "Reservations", "ClusPrepClient", "Security"]),
         .testTarget(
             name: "clusprepdTests",
             dependencies: ["clusprepd", .product(name: "Configuration", package: "swift-configuration")]),

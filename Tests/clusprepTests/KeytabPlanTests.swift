@@ -1,6 +1,6 @@
-import Security
 import Testing
 
+@testable import Security
 @testable import clusprep
 
 struct KeytabPlanTests {

@@ -60,8 +60,6 @@ struct LimitSettingsTests {
         Change("--maximum-ping-sets-per-user", 7) { $0.exporter.pingSetsPerUser },
         Change("--maximum-memberships", 7) { $0.exporter.memberships },
         Change("--maximum-objects-per-ping-set", 7) { $0.exporter.objectsPerSet },
-        Change("--maximum-ping-sets-per-user", 7) { $0.exporter.pingSetsPerUser },
-        Change("--maximum-memberships", 7) { $0.exporter.memberships },
         Change("--maximum-mapper-handles", 7) { $0.mapper.inquiries },
         Change("--maximum-mapper-handles-per-client", 7) { $0.mapper.inquiriesOfGroup },
     ]
