@@ -137,7 +137,8 @@ def test_allocation_hints_that_lie(wire, lab, hint):
     wire.send(request(IS_LISTENING, bytes(1000), hint=hint, flags=FIRST, call=2))
     wire.send(request(IS_LISTENING, bytes(1000), hint=hint, flags=LAST, call=2))
     answer = wire.receive()
-    assert answer.kind == FAULT and answer.status in (ACCESS_DENIED, BAD_STUB_DATA)
+    # The method has no parameters, and its interface lets octets behind them pass.
+    assert answer.kind == RESPONSE or answer.status == ACCESS_DENIED
     assert memory(lab.nodes[0]) - before < MEMORY
 
 
