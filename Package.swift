@@ -78,6 +78,7 @@ let package = Package(
         .target(name: "CNTFS3G", linkerSettings: [.linkedLibrary("ntfs-3g")]),
         .target(name: "CExt2FS", linkerSettings: [.linkedLibrary("ext2fs"), .linkedLibrary("com_err")]),
         .target(name: "Volumes", dependencies: ["CNTFS3G", "CExt2FS", "Reservations", "ErrorCodes"]),
+        .target(name: "Validation", dependencies: ["Reservations", "Volumes", "ErrorCodes"]),
         .target(name: "EventLog", dependencies: ["ErrorCodes", logging]),
         .target(
             name: "ClusterEngine",
@@ -112,7 +113,7 @@ let package = Package(
             name: "clusprep",
             dependencies: [
                 "ClusPrepClient", "ClusterEngine", "ClusterProtocols", "Reservations", "HostInventory", "RouteProbes",
-                "EventLog", "FileShares", "Volumes", "Security", "ErrorCodes", logging,
+                "EventLog", "FileShares", "Volumes", "Validation", "Security", "ErrorCodes", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -136,6 +137,7 @@ let package = Package(
         .testTarget(name: "EventLogTests", dependencies: ["EventLog", "TestSupport", logging]),
         .testTarget(name: "FileSharesTests", dependencies: ["FileShares", "Security", "ErrorCodes", logging]),
         .testTarget(name: "VolumesTests", dependencies: ["Volumes", "Reservations", "ErrorCodes"]),
+        .testTarget(name: "ValidationTests", dependencies: ["Validation", "Reservations", "Volumes"]),
         .testTarget(
             name: "ClusterEngineTests",
             dependencies: [

@@ -10,6 +10,7 @@ struct Clusprep: AsyncParsableCommand {
         subcommands: [
             CleanupCommand.self, DisksCommand.self, FirewallCommand.self, LabCommand.self, LogCommand.self,
             NetworkCommand.self, ReservationsCommand.self, SetupCommand.self, UpdatesCommand.self, UserCommand.self,
+            ValidateCommand.self,
             WalkCommand.self,
         ])
 }

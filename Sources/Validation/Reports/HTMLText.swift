@@ -1,0 +1,46 @@
+/// Text on its way into HTML. What nodes and disks say of themselves is in it, so everything is escaped, and control characters
+/// do not get through.
+enum HTMLText {
+    /// The text as the content of an element or of a quoted attribute.
+    static func escaped(_ text: String) -> String {
+        var result = ""
+        result.reserveCapacity(text.utf8.count)
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "\"": result += "&quot;"
+            case "'": result += "&#39;"
+            case "\n", "\t": result.unicodeScalars.append(scalar)
+            default:
+                let isPrintable = scalar.properties.generalCategory != .control
+                result.unicodeScalars.append(isPrintable ? scalar : "\u{FFFD}")
+            }
+        }
+        return result
+    }
+
+    /// An element around escaped text.
+    static func element(_ name: String, _ text: String, class className: String? = nil) -> String {
+        "<\(name)\(className.map { " class=\"\($0)\"" } ?? "")>\(escaped(text))</\(name)>"
+    }
+
+    /// A table with a caption; the cells are HTML already.
+    static func table(_ caption: String, columns: [String], rows: [[String]], class className: String = "") -> String {
+        let head = columns.map { "<th scope=\"col\">\(escaped($0))</th>" }.joined()
+        let body = rows.map { row in
+            // The heads are repeated in each cell, for where there is no room for columns side by side.
+            let cells = zip(columns, row).map { "<td data-head=\"\(escaped($0))\">\($1)</td>" }.joined()
+            return "<tr>\(cells)</tr>"
+        }.joined(separator: "\n")
+        return """
+            <table class="\(className)"><caption>\(escaped(caption))</caption>
+            <thead><tr>\(head)</tr></thead>
+            <tbody>
+            \(body)
+            </tbody></table>
+
+            """
+    }
+}

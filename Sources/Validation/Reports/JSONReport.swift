@@ -1,0 +1,42 @@
+import Foundation
+
+/// A report as JSON; `docs/validation.schema.json` describes it.
+public enum JSONReport {
+    /// The document, in UTF-8, with its keys in alphabetical order and dates as ISO 8601.
+    public static func document(_ report: ValidationReport) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.dateEncodingStrategy = .iso8601
+        return String(decoding: try encoder.encode(Document(report)), as: UTF8.self) + "\n"
+    }
+
+    /// Reads a document that ``document(_:)`` wrote.
+    public static func report(_ document: String) throws -> ValidationReport {
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        return try decoder.decode(Document.self, from: Data(document.utf8)).report
+    }
+
+    /// The report with what follows from it, for readers who should not have to work it out again.
+    private struct Document: Codable {
+        let report: ValidationReport
+
+        private enum Keys: String, CodingKey {
+            case verdict
+        }
+
+        init(_ report: ValidationReport) {
+            self.report = report
+        }
+
+        init(from decoder: any Decoder) throws {
+            report = try ValidationReport(from: decoder)
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            try report.encode(to: encoder)
+            var container = encoder.container(keyedBy: Keys.self)
+            try container.encode(report.verdict, forKey: .verdict)
+        }
+    }
+}

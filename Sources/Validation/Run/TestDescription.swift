@@ -1,0 +1,28 @@
+/// What a test is, before anybody has run it.
+public struct TestDescription: Sendable, Hashable {
+    /// The identifier, which `--include` and `--exclude` take.
+    public var id: String
+    /// The name; Windows' where it has such a test.
+    public var title: String
+    /// The category.
+    public var category: TestCategory
+    /// What the test is for, in one or two sentences.
+    public var purpose: String
+    /// Whether it writes to disks, or changes their reservations.
+    public var changesDisks: Bool
+
+    /// A description from its parts.
+    public init(_ id: String, _ title: String, _ category: TestCategory, changesDisks: Bool = false, _ purpose: String)
+    {
+        self.id = id
+        self.title = title
+        self.category = category
+        self.purpose = purpose
+        self.changesDisks = changesDisks
+    }
+
+    /// A result for it that says why there is none.
+    func withoutResult(_ verdict: Verdict, _ summary: String) -> TestResult {
+        TestResult(id: id, title: title, category: category, purpose: purpose, verdict: verdict, summary: summary)
+    }
+}
