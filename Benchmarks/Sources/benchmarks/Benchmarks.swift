@@ -17,7 +17,7 @@ struct Benchmarks: AsyncParsableCommand {
                 swift run -c release benchmarks
             Storage is measured beside ntfscp and libiscsi; it needs Debian's ntfs-3g, tgt and libiscsi-dev packages.
             Samba's part needs root, Debian's samba package and port 135 on 127.0.0.9; without them it is left out, and the \
-            report says why.
+            report says why. "peers" needs Debian's python3-samba besides; its clients are the same for both servers.
             """)
 
     @Option(
@@ -41,13 +41,15 @@ struct Benchmarks: AsyncParsableCommand {
     @Flag(help: "Leave Samba out.")
     var alone = false
 
-    @Option(help: "What is measured: calls, storage or all.")
+    @Option(
+        help: "What is measured: calls, peers (the same calls by Samba's clients, and sealed writes), storage or all.")
     var only = Part.all
 
     /// What there is to measure.
     enum Part: String, ExpressibleByArgument, CaseIterable {
         case all
         case calls
+        case peers
         case storage
     }
 
@@ -67,8 +69,14 @@ struct Benchmarks: AsyncParsableCommand {
         let folder = try TemporaryFolder()
         let duration = Duration.seconds(seconds)
         var reports: [Report] = []
-        if only != .storage { reports.append(try await calls(in: folder, duration)) }
-        if only != .calls {
+        if only == .all || only == .calls { reports.append(try await calls(in: folder, duration)) }
+        if only == .all || only == .peers {
+            reports.append(
+                try await PeerLoad(duration: duration, rounds: rounds, folder: try folder.subfolder("peers")).run())
+            reports.append(
+                try await SealedWrite(duration: duration, rounds: rounds, folder: try folder.subfolder("write")).run())
+        }
+        if only == .all || only == .storage {
             let load = StorageLoad(duration: duration, rounds: rounds, folder: try folder.subfolder("storage"))
             reports.append(try await load.run())
         }
@@ -79,7 +87,7 @@ struct Benchmarks: AsyncParsableCommand {
         var report = Report(rounds: rounds, seconds: seconds)
         report.set("NDR encode DISK_PROPS_EX", .values, try median { try DiskProperties.encode(for: duration) })
         report.set("NDR decode DISK_PROPS_EX", .values, try median { try DiskProperties.decode(for: duration) })
-        report.set("TCP ping-pong, 100 octets", .machine, try median { try PingPong.run(for: duration) })
+        report.set("TCP ping-pong, 100 octets", .machine, try median { try PingPong.run(for: duration).rounds })
 
         var kinds: [any Subject.Type] = []
         kinds.append(ClusPrepDaemon.self)

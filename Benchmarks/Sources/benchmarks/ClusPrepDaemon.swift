@@ -4,7 +4,7 @@ import Security
 import Synchronization
 
 /// clusprepd, with one user, and no disks unless told.
-struct ClusPrepDaemon: Subject {
+struct ClusPrepDaemon: PeerSubject {
     /// Where the programs are.
     struct Programs: Sendable {
         let daemon: String
@@ -44,6 +44,7 @@ struct ClusPrepDaemon: Subject {
     private let program: Program
 
     var processes: ProcessTree { ProcessTree(root: program.identifier) }
+    var account: (domain: String, user: String, password: String) { ("BENCH", Self.user, Self.password) }
 
     static func start(in folder: String) async throws -> ClusPrepDaemon {
         try await start(in: folder, disks: [])

@@ -26,6 +26,8 @@ struct Report {
         var unit: Unit
         /// By column; the machine's own measures are under the empty name.
         var values: [String: Double]
+        /// The least and the greatest ratio of a round, and their median.
+        var ratio: (least: Double, median: Double, greatest: Double)?
     }
 
     let rounds: Int
@@ -52,6 +54,14 @@ struct Report {
         set(measure, "", unit, value)
     }
 
+    /// Gives a measure the ratios of its two columns, a round each: the median of them is printed, with the spread.
+    mutating func set(_ measure: String, ratios: [Double]) {
+        guard let index = rows.firstIndex(where: { $0.measure == measure }), let least = ratios.min(),
+            let greatest = ratios.max()
+        else { return }
+        rows[index].ratio = (least, Statistics.median(ratios), greatest)
+    }
+
     mutating func note(_ text: String) {
         notes.append(text)
     }
@@ -68,7 +78,11 @@ struct Report {
             } else {
                 cells += columns.map { name in row.values[name].map { text($0, row.unit) } ?? "-" }
             }
-            if columns.count == 2, let first = row.values[columns[0]], let second = row.values[columns[1]], second > 0 {
+            if let ratio = row.ratio {
+                cells.append(String(format: "%.2f (%.2f-%.2f)", ratio.median, ratio.least, ratio.greatest))
+            } else if columns.count == 2, let first = row.values[columns[0]], let second = row.values[columns[1]],
+                second > 0
+            {
                 cells.append(String(format: "%.2f", first / second))
             }
             lines.append(cells)
@@ -96,10 +110,14 @@ struct Report {
 
     private var object: [String: Any] {
         let measures = rows.map { row -> [String: Any] in
-            [
+            var object: [String: Any] = [
                 "measure": row.measure, "unit": row.unit.rawValue,
                 "values": row.values.mapKeys { $0.isEmpty ? "machine" : $0 },
             ]
+            if let ratio = row.ratio {
+                object["ratio"] = ["least": ratio.least, "median": ratio.median, "greatest": ratio.greatest]
+            }
+            return object
         }
         return [
             "machine": Self.machine, "rounds": rounds, "seconds": seconds, "measures": measures, "notes": notes,

@@ -2,7 +2,7 @@ import Foundation
 import Security
 
 /// samba-dcerpcd with its helper processes, on an address of its own: its endpoint mapper's port is fixed.
-struct SambaServer: Subject {
+struct SambaServer: PeerSubject {
     static let name = "samba-dcerpcd"
 
     private static let host = "127.0.0.9"
@@ -17,6 +17,7 @@ struct SambaServer: Subject {
     private let server: Program
 
     var processes: ProcessTree { ProcessTree(root: server.identifier) }
+    var account: (domain: String, user: String, password: String) { ("PEER", "root", Self.password) }
 
     /// Why it cannot be measured here; nil if it can.
     static var obstacle: String? {

@@ -68,6 +68,11 @@ struct Socket: ~Copyable {
         return count == octets.count
     }
 
+    /// Tells the other side that nothing more comes.
+    borrowing func end() {
+        shutdown(descriptor, Int32(SHUT_RDWR))
+    }
+
     private borrowing func sendAtOnce() {
         var yes: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<Int32>.size))
@@ -124,43 +129,5 @@ enum Port {
         }
         let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
         throw BenchmarkFailure("nothing listens on \(address):\(port): \(text.suffix(2000))")
-    }
-}
-
-/// What the machine itself needs to send 100 octets to another thread and get them back, over loopback.
-enum PingPong {
-    static func run(for duration: Duration) throws -> Double {
-        let listener = try Socket()
-        try listener.bind("127.0.0.1", 0)
-        try listener.listen()
-        let near = try Socket()
-        try near.connect("127.0.0.1", listener.port())
-        let far = FarEnd(try listener.accept())
-        Thread.detachNewThread { far.echo() }
-        let message = [UInt8](repeating: 0x55, count: 100)
-        var reply = message
-        var rounds = 0
-        let begin = ContinuousClock.now
-        let end = begin + duration
-        while ContinuousClock.now < end {
-            try near.write(message)
-            guard try near.read(&reply) else { throw BenchmarkFailure("the echo ended") }
-            rounds += 1
-        }
-        return Double(rounds) / (ContinuousClock.now - begin).seconds
-    }
-
-    private final class FarEnd: Sendable {
-        private let socket: Socket
-
-        init(_ socket: consuming Socket) {
-            self.socket = socket
-        }
-
-        /// Until the near end is closed.
-        func echo() {
-            var message = [UInt8](repeating: 0, count: 100)
-            while (try? socket.read(&message)) == true, (try? socket.write(message)) != nil {}
-        }
     }
 }

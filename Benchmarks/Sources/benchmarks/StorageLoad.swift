@@ -12,12 +12,13 @@ struct StorageLoad {
     private static let peer = "peer"
     private static let mebibyte = 1 << 20
     private static let largeCount = 64
+    static let formatter = "/usr/sbin/mkntfs"
 
     func run() async throws -> Report {
         var report = Report(rounds: rounds, seconds: duration.seconds)
         report.columns = [ClusPrepDaemon.name, Self.peer]
         let volume = folder + "/volume.img"
-        try makeVolume(volume)
+        try Self.makeVolume(volume, log: folder + "/mkntfs.log")
         let target = TargetDaemon.isInstalled ? try TargetDaemon() : nil
         if target == nil { report.note("iSCSI was left out: tgtd is not installed (Debian's tgt package).") }
         let daemon = try await ClusPrepDaemon.start(in: folder, disks: [volume] + (target.map { [$0.url()] } ?? []))
@@ -37,16 +38,16 @@ struct StorageLoad {
     }
 
     /// A file system from the first block on: what ntfscp takes, and a disk of one partition to the daemon.
-    private func makeVolume(_ path: String) throws {
+    static func makeVolume(_ path: String, log: String) throws {
         guard FileManager.default.createFile(atPath: path, contents: nil), truncate(path, 512 << 20) == 0 else {
             throw BenchmarkFailure("\(path) could not be made")
         }
         try Program.run(
-            "/usr/sbin/mkntfs",
+            formatter,
             [
                 "--force", "--quick", "--quiet", "--sector-size", "512", "--partition-start", "0", "--heads", "255",
                 "--sectors-per-track", "63", path,
-            ], input: "", log: folder + "/mkntfs.log")
+            ], input: "", log: log)
     }
 
     // MARK: Blocks and reservations

@@ -1,0 +1,124 @@
+import Foundation
+
+/// The daemon and Samba's server under the same clients, in turns: python3-samba, each client a process of its own.
+struct PeerLoad {
+    let duration: Duration
+    let rounds: Int
+    let folder: String
+
+    /// How a call is protected, as Samba's bindings say it.
+    private enum Protection: String, CaseIterable {
+        case plain = ""
+        case signed = ",sign"
+        case sealed = ",seal"
+    }
+
+    /// What one run of the clients told.
+    private struct Sample: Decodable {
+        let calls: Double
+        let microseconds: Double
+    }
+
+    private static let processCounts = [1, 8, 32]
+    /// The octets of a sealed request and of its response.
+    private static let sizes = (request: 48, response: 64)
+    private static let python = "/usr/bin/python3"
+    private static let script = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("Clients/management_load.py").path
+
+    /// Why it cannot be measured here; nil if it can.
+    static func obstacle(in folder: String) -> String? {
+        if let reason = SambaServer.obstacle { return reason }
+        do {
+            try Program.run(
+                python, [script, "version", "0", "0", "", "", "0"], input: "\n", log: folder + "/client.log")
+            return nil
+        } catch {
+            return "its Python modules cannot be loaded (Debian's python3-samba package)"
+        }
+    }
+
+    func run() async throws -> Report {
+        var report = Report(rounds: rounds, seconds: duration.seconds)
+        report.columns = [ClusPrepDaemon.name, SambaServer.name]
+        if let reason = Self.obstacle(in: folder) {
+            report.note("Samba was left out: \(reason).")
+            return report
+        }
+        let daemon = try await ClusPrepDaemon.start(in: subfolder(ClusPrepDaemon.name))
+        defer { daemon.stop() }
+        let samba = try await SambaServer.start(in: subfolder(SambaServer.name))
+        defer { samba.stop() }
+        for protection in Protection.allCases {
+            for count in Self.processCounts {
+                try measure(protection, count, daemon, samba, &report)
+            }
+        }
+        try measureFloor(&report)
+        report.note(
+            "Calls are rpc_mgmt_is_server_listening by python3-samba, \(rounds) rounds in turns; behind a ratio, the least and "
+                + "the greatest of a single round. The floor sends \(Self.sizes.request) octets and gets "
+                + "\(Self.sizes.response) back, between threads that do nothing else; its time is that of the answering "
+                + "thread.")
+        return report
+    }
+
+    private func subfolder(_ name: String) throws -> String {
+        let path = folder + "/" + name
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        return path
+    }
+
+    private func measure(
+        _ protection: Protection, _ count: Int, _ daemon: ClusPrepDaemon, _ samba: SambaServer,
+        _ report: inout Report
+    ) throws {
+        var own: [Sample] = []
+        var peer: [Sample] = []
+        for _ in 0..<rounds {
+            own.append(try sample(daemon, protection, count))
+            peer.append(try sample(samba, protection, count))
+        }
+        let label = "\(protection), \(count) \(count == 1 ? "client" : "clients")"
+        for (name, samples) in [(ClusPrepDaemon.name, own), (SambaServer.name, peer)] {
+            report.set(label, name, .calls, Statistics.median(samples.map(\.calls)))
+            report.set(
+                "\(label): the server's time", name, .microseconds, Statistics.median(samples.map(\.microseconds)))
+        }
+        report.set(label, ratios: zip(own, peer).map { $0.calls / $1.calls })
+        report.set("\(label): the server's time", ratios: zip(own, peer).map { $0.microseconds / $1.microseconds })
+    }
+
+    private func sample(_ subject: any PeerSubject, _ protection: Protection, _ count: Int) throws -> Sample {
+        let log = folder + "/client.log"
+        let binding = "ncacn_ip_tcp:\(subject.address)[\(subject.port)\(protection.rawValue)]"
+        try Program.run(
+            Self.python,
+            [
+                Self.script, binding, "\(count)", "\(duration.seconds)", subject.account.domain, subject.account.user,
+                "\(subject.processes.root)",
+            ], input: subject.account.password + "\n", log: log)
+        let output = try String(contentsOfFile: log, encoding: .utf8)
+        guard let line = output.split(separator: "\n").last else { throw BenchmarkFailure("the clients said nothing") }
+        return try JSONDecoder().decode(Sample.self, from: Data(line.utf8))
+    }
+
+    private func measureFloor(_ report: inout Report) throws {
+        for count in Self.processCounts {
+            let results = try (0..<rounds).map { _ in
+                try PingPong.run(
+                    for: duration, request: Self.sizes.request, response: Self.sizes.response, pairs: count)
+            }
+            let label = "TCP ping-pong, \(count) \(count == 1 ? "pair" : "pairs")"
+            report.set(label, .machine, Statistics.median(results.map(\.rounds)))
+            report.set(
+                "\(label): the answering thread's time", .microseconds, Statistics.median(results.map(\.microseconds)))
+        }
+    }
+}
+
+/// A server with one user, whom a foreign client can be told of.
+protocol PeerSubject: Subject {
+    var account: (domain: String, user: String, password: String) { get }
+}
