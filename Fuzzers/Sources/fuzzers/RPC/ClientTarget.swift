@@ -170,7 +170,8 @@ private struct ClientConversation {
     private mutating func send(_ pdu: [UInt8], sealed fragment: (callID: UInt32, flags: UInt8, stub: [UInt8])? = nil) {
         var octets = pdu
         mutation.take()?.apply(&octets)
-        if let fragment, octets.starts(with: pdu) {
+        // What was cut off may follow by chance.
+        if let fragment, octets.starts(with: pdu) || pdu.starts(with: octets) {
             if fragment.flags & 1 != 0 { sealed[fragment.callID] = [] }
             sealed[fragment.callID]?.append(contentsOf: fragment.stub)
         }

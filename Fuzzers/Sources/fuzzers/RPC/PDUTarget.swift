@@ -144,8 +144,8 @@ struct FuzzConversation {
         var octets = pdu
         mutation.take()?.apply(&octets)
         if octets != pdu { witness.isHonest = false }
-        // What stands behind a PDU does not change it.
-        if let signed, octets.starts(with: pdu) { witness.sent(signed) }
+        // What stands behind a PDU does not change it, and what was cut off may follow by chance.
+        if let signed, octets.starts(with: pdu) || pdu.starts(with: octets) { witness.sent(signed) }
         lastPDU = octets
         feed(octets)
     }
