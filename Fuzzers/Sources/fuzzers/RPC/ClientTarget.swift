@@ -35,7 +35,8 @@ private struct ClientConversation {
     private var association = ClientAssociation(maximumFragment: 2048, maximumResponse: Self.longestResponse)
     private var server: (any SecurityContext)?
     private var context = NegotiatedContext(contextID: 0, securityID: nil)
-    private var open: Set<UInt32> = []
+    /// The calls that are not answered yet, and whether they were made in the security context.
+    private var open: [UInt32: Bool] = [:]
     private var lastCall: UInt32 = 1
     private var isClosed = false
     private var mutation: Mutation?
@@ -60,7 +61,7 @@ private struct ClientConversation {
             promise(isClosed || association.framer.buffered < 0xFFFF, "octets that are not read")
         }
         perform(association.connectionClosed())
-        promise(open.isEmpty, "calls that are never answered: \(open)")
+        promise(open.isEmpty, "calls that are never answered: \(open.keys)")
         isClosed = true
         perform(association.receive([5, 0, 2, 3]))
     }
@@ -105,7 +106,8 @@ private struct ClientConversation {
         guard !isClosed else { return }
         let (callID, actions) = association.call(
             context, opnum: 1, object: nil, stub: [UInt8](repeating: 1, count: count))
-        promise(open.insert(callID).inserted, "an identifier that is in use")
+        let isSecured = server != nil && context.securityID != nil
+        promise(open.updateValue(isSecured, forKey: callID) == nil, "an identifier that is in use")
         lastCall = callID
         perform(actions)
     }
@@ -191,11 +193,12 @@ private struct ClientConversation {
             case .negotiated(.success(let negotiated)): context = negotiated
             case .negotiated(.failure): break
             case .complete(let callID, let result):
-                promise(open.remove(callID) != nil, "a call is answered twice, or was never made")
+                let isSecured = open.removeValue(forKey: callID)
+                promise(isSecured != nil, "a call is answered twice, or was never made")
                 guard case .success(let answer) = result else { break }
                 answered += 1
                 promise(answer.stub.count <= Self.longestResponse, "a response that is too long")
-                guard server != nil, context.securityID != nil else { break }
+                guard isSecured == true else { break }
                 promise(answer.stub == sealed[callID], "a response that the server did not seal")
             case .close: isClosed = true
             }
