@@ -101,11 +101,12 @@ class Node:
 
     def contents(self) -> dict:
         """The whole state folder of a node that has stopped: the database by its rows, all else by its octets. What counts
-        and locks, and the log of what has happened, are not the node's state."""
+        and locks, the log of what has happened, and the journal of the log's share, from which the next start learns what a
+        killed node has left, are not the node's state."""
         found = {}
         for path in sorted(self.state.rglob("*")):
             name = str(path.relative_to(self.state))
-            if name.startswith("events/") or name == "daemon.lock" or name.endswith(("-wal", "-shm")):
+            if name.startswith("events/") or name in ("daemon.lock", "log-share.json") or name.endswith(("-wal", "-shm")):
                 continue
             found[name] = path.read_bytes() if path.is_file() else None
         database = sqlite3.connect(f"file:{self.state}/cluster.db?mode=ro", uri=True)
