@@ -91,7 +91,10 @@ private struct ClientConversation {
             acknowledge(token: shape & 1 == 0 ? nil : input.octets(8), type: shape & 2 == 0 ? 15 : 12)
         case 6: call(Int(input.integer(UInt16.self)) % 6000)
         case 7: mutation = Mutation(&input)
-        case 8: perform(association.abandon(lastCall))
+        case 8:
+            // What was not sent yet is never answered.
+            if association.queue.contains(where: { $0.callID == lastCall }) { open[lastCall] = nil }
+            perform(association.abandon(lastCall))
         case 9:
             guard !isClosed, association.negotiation == nil else { break }
             perform(
