@@ -80,6 +80,9 @@ let package = Package(
         .target(name: "Volumes", dependencies: ["CNTFS3G", "CExt2FS", "Reservations", "ErrorCodes"]),
         .target(name: "Validation", dependencies: ["Reservations", "Volumes", "ErrorCodes"]),
         .target(name: "EventLog", dependencies: ["ErrorCodes", logging]),
+        // Captures of the protocols: read, taken apart, and played again.
+        .systemLibrary(name: "CPCAP", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
+        .target(name: "Replay", dependencies: ["CPCAP", "DCERPC", "NDR", "Security", "ErrorCodes"]),
         .target(
             name: "ClusterEngine",
             dependencies: [
@@ -134,6 +137,7 @@ let package = Package(
         .testTarget(
             name: "RouteProbesTests",
             dependencies: ["RouteProbes", "HostInventory", "CLinuxNetwork", "TestSupport", logging]),
+        .testTarget(name: "ReplayTests", dependencies: ["Replay", "DCERPC", "NDR", "Security"]),
         .testTarget(name: "EventLogTests", dependencies: ["EventLog", "TestSupport", logging]),
         .testTarget(name: "FileSharesTests", dependencies: ["FileShares", "Security", "ErrorCodes", logging]),
         .testTarget(name: "VolumesTests", dependencies: ["Volumes", "Reservations", "ErrorCodes"]),
