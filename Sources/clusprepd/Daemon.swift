@@ -30,7 +30,11 @@ enum Daemon {
         LoggingSystem.bootstrap { label in log.handler(label: label) }
         let logger = Logger(label: "clusprepd")
         var node = try await Node.start(settings, log: log, logger: logger)
-        if settings.ready { node.isReady = announce }
+        let announces = settings.ready
+        node.isReady = { node in
+            if announces { try announce(node) }
+            try ReadinessNotification.send()
+        }
         var configuration = ServiceGroupConfiguration(
             services: [.init(service: node, successTerminationBehavior: .gracefullyShutdownGroup)],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
