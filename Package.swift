@@ -91,6 +91,10 @@ let package = Package(
 
         // Shares of files: Samba's server and client behind a door of their own.
         .target(name: "FileShares", dependencies: ["ErrorCodes", "Security", logging]),
+        // What makes a host a node.
+        .target(
+            name: "NodeSetup",
+            dependencies: ["ClusterEngine", "FileShares", "HostInventory", "Reservations", "Security", "Volumes"]),
         .systemLibrary(name: "CSMBClient", pkgConfig: "smbclient", providers: [.apt(["libsmbclient-dev"])]),
         .executableTarget(name: "clusprep-smb-probe", dependencies: ["CSMBClient", "FileShares"]),
 
@@ -116,7 +120,7 @@ let package = Package(
             name: "clusprep",
             dependencies: [
                 "ClusPrepClient", "ClusterEngine", "ClusterProtocols", "Reservations", "HostInventory", "RouteProbes",
-                "EventLog", "FileShares", "Volumes", "Validation", "Security", "ErrorCodes", logging,
+                "EventLog", "FileShares", "Volumes", "Validation", "NodeSetup", "Security", "ErrorCodes", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -140,6 +144,7 @@ let package = Package(
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "DCERPC", "NDR", "Security"]),
         .testTarget(name: "EventLogTests", dependencies: ["EventLog", "TestSupport", logging]),
         .testTarget(name: "FileSharesTests", dependencies: ["FileShares", "Security", "ErrorCodes", logging]),
+        .testTarget(name: "NodeSetupTests", dependencies: ["NodeSetup", "Reservations"]),
         .testTarget(name: "VolumesTests", dependencies: ["Volumes", "Reservations", "ErrorCodes"]),
         .testTarget(name: "ValidationTests", dependencies: ["Validation", "Reservations", "Volumes"]),
         .testTarget(
@@ -158,7 +163,7 @@ let package = Package(
             name: "clusprepTests", dependencies: ["clusprep", "Reservations", "ClusPrepClient", "Security"]),
         .testTarget(
             name: "clusprepdTests",
-            dependencies: ["clusprepd", .product(name: "Configuration", package: "swift-configuration")]),
+            dependencies: ["clusprepd", "NodeSetup", .product(name: "Configuration", package: "swift-configuration")]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -2,16 +2,16 @@ import Foundation
 import Synchronization
 
 /// One run of another program: with its own process group, nothing of ours open, an end in bounded time, and no shell.
-final class ProgramRun: Sendable {
+package final class ProgramRun: Sendable {
     /// How it ended and what it said.
-    struct Result: Sendable {
+    package struct Result: Sendable {
         /// The exit status; nil where a signal ended it.
-        var status: Int32?
-        var output: String
-        var errors: String
+        package var status: Int32?
+        package var output: String
+        package var errors: String
     }
 
-    enum Failure: Error {
+    package enum Failure: Error {
         /// It could not be started: an errno.
         case notStarted(Int32)
         /// It was killed because it did not end in time.
@@ -51,7 +51,7 @@ final class ProgramRun: Sendable {
     ///   - environment: all of its environment.
     ///   - input: what stands on its standard input: small enough to fit into a socket's buffer.
     /// - Throws: ``Failure``, `CancellationError`.
-    static func run(
+    package static func run(
         _ program: String, _ arguments: [String], environment: [String: String], input: [UInt8] = [],
         timeout: Duration
     ) async throws -> Result {

@@ -4,14 +4,17 @@ import ClusterProtocols
 import Foundation
 import Security
 
-/// `clusprep setup`: what a node needs to be in a cluster.
+/// `clusprep setup`: what a node needs to be one, and to be in a cluster.
 struct SetupCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "setup",
-        abstract: "Shows and changes what a node is set up with: secret, levels, certificates, membership.",
+        abstract: "Makes this host a node; shows and changes what a node is set up with.",
         discussion: """
-            Works on this host's state folder, whether or not its daemon runs, or with --node on another node.
+            By itself, or with --answers FILE, it makes this host a node; "setup check" tells what is missing, "setup remove" \
+            undoes it. The other commands work on this host's state folder, whether or not its daemon runs, or with --node on \
+            another node.
 
+              clusprep setup
               clusprep setup show
               clusprep setup certificates generate --install --node beta --user 'BETA\\admin'
 
@@ -20,10 +23,11 @@ struct SetupCommand: AsyncParsableCommand {
             what was asked for was never configured, and 64 for a wrong command line.
             """,
         subcommands: [
-            ShowSetup.self, HostLabelCommand.self, LevelsCommand.self, SecretCommand.self, CertificatesCommand.self,
+            RunSetup.self, CheckSetup.self, RemoveSetup.self, UnitCommand.self, ShowSetup.self, HostLabelCommand.self,
+            LevelsCommand.self, SecretCommand.self, CertificatesCommand.self,
             JoinCommand.self, KeytabCommand.self,
         ],
-        defaultSubcommand: ShowSetup.self)
+        defaultSubcommand: RunSetup.self)
 
     /// What was asked for was never configured.
     static let missingStatus = ExitCode(2)

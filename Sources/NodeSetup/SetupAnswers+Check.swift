@@ -1,0 +1,105 @@
+import HostInventory
+import Reservations
+
+extension SetupAnswers {
+    /// Sees whether the answers can be meant, without a look at the host.
+    ///
+    /// - Throws: ``SetupError/badAnswer(_:reason:)``.
+    public func check() throws(SetupError) {
+        if let nodeName { try Self.check(name: nodeName, "nodeName", maximum: 15) }
+        if let fqdn { try Self.check(name: fqdn, "fqdn", maximum: 255) }
+        try Self.check(name: shareUser, "shareUser", maximum: 32)
+        guard !listen.isEmpty else { throw .badAnswer("listen", reason: "needs an address") }
+        for address in listen where HostAddress(address) == nil {
+            throw .badAnswer("listen", reason: "\"\(address)\" is no IPv4 or IPv6 address")
+        }
+        for (key, port) in [("endpointMapperPort", endpointMapperPort), ("exporterPort", exporterPort)] {
+            guard (1...65535).contains(port) else { throw .badAnswer(key, reason: "is a number from 1 to 65535") }
+        }
+        guard endpointMapperPort != exporterPort else {
+            throw .badAnswer("exporterPort", reason: "is another one than endpointMapperPort")
+        }
+        for (key, path) in [("stateFolder", stateFolder), ("keytab", keytab), ("iscsiCredentials", iscsiCredentials)] {
+            if let path { try Self.check(path: path, key) }
+        }
+        guard stateFolder.split(separator: "/").count > 1 else {
+            throw .badAnswer("stateFolder", reason: "\"\(stateFolder)\" is not a folder of the node's own")
+        }
+        guard !users.isEmpty || keytab != nil else {
+            throw .badAnswer("users", reason: "without users and without a keytab nobody could log on")
+        }
+        guard keytab != nil || kerberosAdministrators.isEmpty else {
+            throw .badAnswer("kerberosAdministrators", reason: "needs a keytab")
+        }
+        for principal in kerberosAdministrators where !principal.contains("@") {
+            throw .badAnswer("kerberosAdministrators", reason: "\"\(principal)\" has no realm, as in alice@EXAMPLE.COM")
+        }
+        var names: Set<String> = []
+        for user in users {
+            guard !user.name.isEmpty, names.insert(user.name.uppercased()).inserted else {
+                throw .badAnswer("users", reason: "\"\(user.name)\" is empty, or stands in it twice")
+            }
+            if let path = user.passwordFile { try Self.check(path: path, "users.passwordFile") }
+        }
+        for name in firewallInterfaces
+        where name.isEmpty || name.utf8.count > 15
+            || name.contains(where: { "/\"\\*'$".contains($0) || $0.isWhitespace })
+        {
+            throw .badAnswer("firewallInterfaces", reason: "\"\(name)\" is no interface's name")
+        }
+        _ = try targets
+        for folder in imageFolders { try Self.check(path: folder, "disks") }
+    }
+
+    /// The disks.
+    ///
+    /// - Throws: ``SetupError/badAnswer(_:reason:)``.
+    public var targets: [DiskTarget] {
+        get throws(SetupError) {
+            var found: [DiskTarget] = []
+            for text in disks {
+                let target: DiskTarget
+                do {
+                    target = try DiskTarget(parsing: text)
+                } catch {
+                    throw .badAnswer("disks", reason: "\(error)")
+                }
+                guard !found.contains(target) else { throw .badAnswer("disks", reason: "\(target) stands in it twice") }
+                found.append(target)
+            }
+            return found
+        }
+    }
+
+    /// Whether the daemon opens devices of this host.
+    public var usesDevices: Bool {
+        localDisks || ((try? targets) ?? []).contains { if case .local = $0 { true } else { false } }
+    }
+
+    /// The folders of the images among the disks.
+    public var imageFolders: [String] {
+        let folders = ((try? targets) ?? []).compactMap { target -> String? in
+            guard case .image(let path) = target, let slash = path.lastIndex(of: "/") else { return nil }
+            return slash == path.startIndex ? "/" : String(path[..<slash])
+        }
+        return Set(folders).sorted()
+    }
+
+    private static func check(name: String, _ key: String, maximum: Int) throws(SetupError) {
+        let isAllowed = name.unicodeScalars.allSatisfy {
+            ($0.isASCII && $0.properties.isAlphabetic) || ("0"..."9").contains($0) || "-._".unicodeScalars.contains($0)
+        }
+        guard !name.isEmpty, name.utf8.count <= maximum, isAllowed, !name.hasPrefix("-") else {
+            throw .badAnswer(key, reason: "\"\(name)\" is not a name of 1 to \(maximum) letters, digits, dots, hyphens")
+        }
+    }
+
+    /// Paths become words of a unit file, whose specifiers, quotes and spaces would change them.
+    private static func check(path: String, _ key: String) throws(SetupError) {
+        guard path.hasPrefix("/"), !path.contains("/../"), !path.hasSuffix("/.."),
+            !path.unicodeScalars.contains(where: {
+                $0.value <= 0x20 || $0.value == 0x7F || "%\"'\\$;".unicodeScalars.contains($0)
+            })
+        else { throw .badAnswer(key, reason: "\"\(path)\" is not an absolute path without spaces and quotes") }
+    }
+}

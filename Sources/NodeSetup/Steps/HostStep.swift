@@ -1,0 +1,67 @@
+/// What the host itself has to be.
+struct HostStep: SetupStep {
+    func inspect<Host: SetupHost>(_ session: SetupSession<Host>) async throws(SetupError) -> [Finding] {
+        let (host, answers) = (session.host, session.answers)
+        guard host.isAdministrator else {
+            return [Finding("host", .blocked, "only root sets up a node", remedy: "sudo clusprep setup")]
+        }
+        var findings = [name(session)]
+        if let problem = host.cryptographyProblem() {
+            findings.append(
+                Finding(
+                    "cryptography", .blocked, "NTLM cannot be served: \(problem)",
+                    remedy: "install OpenSSL's legacy provider (Debian: apt-get install libssl3)"))
+        }
+        if try host.status(of: session.paths.daemon) == nil {
+            findings.append(
+                Finding(
+                    "daemon", .blocked, "there is no program \(session.paths.daemon)",
+                    remedy: "install clusprepd beside clusprep, or name it with --clusprepd"))
+        }
+        // The node's own daemon is not in its way.
+        let isRunning = try await session.isServiceActive
+        for address in answers.listen {
+            for port in [answers.endpointMapperPort, answers.exporterPort] {
+                findings.append(listening(on: address, port, host, isRunning: isRunning))
+            }
+        }
+        if answers.keytab != nil, host.hasServiceManager, host.program("timedatectl") != nil {
+            let answer = try await host.run("timedatectl", ["show", "--property=NTPSynchronized", "--value"])
+            if answer.status == 0, answer.output.hasPrefix("no") {
+                findings.append(
+                    Finding(
+                        "clock", .warning, "the clock is not synchronised; Kerberos allows five minutes of difference",
+                        remedy: "timedatectl set-ntp true"))
+            }
+        }
+        return findings
+    }
+
+    private func name<Host: SetupHost>(_ session: SetupSession<Host>) -> Finding {
+        let name = session.answers.nodeName ?? String(session.host.name.prefix { $0 != "." })
+        guard (1...15).contains(name.utf8.count) else {
+            return Finding(
+                "name", .blocked, "\"\(name)\" has more than the 15 characters of a node's name",
+                remedy: "answer nodeName, or give the host a shorter name")
+        }
+        return Finding("name", .ready, "\(name), in full \(session.fqdn)")
+    }
+
+    private func listening(
+        on address: String, _ port: Int, _ host: some SetupHost, isRunning: Bool
+    ) -> Finding {
+        let place = "\(address) port \(port)"
+        switch host.canListen(address: address, port: port) {
+        case .free: return Finding("listen", .ready, "\(place) is free")
+        case .inUse where isRunning: return Finding("listen", .ready, "\(place) is in use while clusprepd runs")
+        case .inUse:
+            return Finding(
+                "listen", .blocked, "another program listens on \(place)",
+                remedy: "stop it (\"ss -ltnp sport = :\(port)\" names it), or answer other addresses or ports")
+        case .foreignAddress:
+            return Finding("listen", .blocked, "\(address) is none of this host's addresses", remedy: "answer listen")
+        case .refused(let reason):
+            return Finding("listen", .blocked, "one cannot listen on \(place): \(reason)", remedy: "answer listen")
+        }
+    }
+}

@@ -1,0 +1,29 @@
+/// The folder of the node's database and keys.
+struct StateStep: SetupStep {
+    func inspect<Host: SetupHost>(_ session: SetupSession<Host>) async throws(SetupError) -> [Finding] {
+        let folder = session.answers.stateFolder
+        if let finding = session.hidden(folder, "state") { return [finding] }
+        guard let status = try session.host.status(of: folder) else {
+            return [Finding("state", .missing, "\(folder) is to be made")]
+        }
+        guard status.isFolder, status.mode & 0o002 == 0 else {
+            return [
+                Finding(
+                    "state", .blocked, "\(folder) is no folder, or one that everybody writes to",
+                    remedy: "answer another stateFolder")
+            ]
+        }
+        return [Finding("state", .ready, "\(folder) is there")]
+    }
+
+    func apply<Host: SetupHost>(_ session: inout SetupSession<Host>) async throws(SetupError) {
+        let folder = session.answers.stateFolder
+        guard try session.host.status(of: folder) == nil else { return }
+        if let slash = folder.lastIndex(of: "/"), slash != folder.startIndex {
+            try session.ensureFolder(String(folder[..<slash]), mode: 0o755)
+        }
+        try session.note(.madeStateFolder(path: folder))
+        try session.host.makeFolder(folder, mode: 0o700)
+        session.tell("made \(folder)")
+    }
+}

@@ -1,0 +1,318 @@
+import Foundation
+import Testing
+
+@testable import NodeSetup
+
+struct NodeSetupTests {
+    private func texts(_ findings: [Finding], _ state: Finding.State) -> [String] {
+        findings.filter { $0.state == state }.map(\.text)
+    }
+
+    @Test
+    func aWholeSetUpAndBack() async throws {
+        let host = FakeHost { $0.programs.formUnion(["smbd"]) }
+        let before = host.world
+        var answers = SetupAnswers.usual
+        answers.fileShares = true
+        answers.keytab = "/srv/keytab"
+        host.change { $0.files["/srv/keytab"] = .init(contents: [5, 2, 0xFF], mode: 0o600) }
+        let setup = NodeSetup(host: host, paths: .test)
+
+        #expect(try await texts(setup.inspect(answers), .blocked).isEmpty)
+        #expect(host.world.files.count == before.files.count + 1, "an inspection changed something")
+        try await setup.run(answers) { _ in }
+
+        let world = host.world
+        #expect(world.folders["/etc/clusprep"] == 0o700 && world.folders["/var/lib/clusprep"] == 0o700)
+        #expect(world.users["/var/lib/clusprep"] == ["admin"])
+        #expect(world.files["/etc/clusprep/clusprep.keytab"] == .init(contents: [5, 2, 0xFF], mode: 0o600))
+        #expect(world.files["/etc/clusprep/clusprepd.json"]?.mode == 0o600)
+        #expect(world.accounts.contains("clusprep"))
+        #expect(world.enabled && world.active)
+        #expect(
+            host.text("/etc/systemd/system/clusprepd.service")?.contains("ExecStart=/usr/sbin/clusprepd --config")
+                == true)
+        let findings = try await setup.inspect(answers)
+        #expect(findings.allSatisfy { $0.state == .ready }, "\(findings)")
+
+        #expect(try await setup.remove { _ in })
+        var expected = before
+        expected.files["/srv/keytab"] = .init(contents: [5, 2, 0xFF], mode: 0o600)
+        #expect(host.world == expected)
+        await #expect(throws: SetupError.notSetUp(record: "/etc/clusprep/setup.json")) {
+            try await setup.remove { _ in }
+        }
+    }
+
+    @Test
+    func twiceChangesNothing() async throws {
+        let host = FakeHost()
+        let setup = NodeSetup(host: host, paths: .test)
+        try await setup.run(.usual) { _ in }
+        let (world, commands) = (host.world, host.commands)
+        try await setup.run(.usual) { _ in }
+        #expect(host.world == world)
+        // Asking systemd to read its files again changes none.
+        #expect(host.commands.dropFirst(commands.count) == ["systemctl daemon-reload"])
+    }
+
+    @Test
+    func otherAnswersChangeWhatDiffers() async throws {
+        let host = FakeHost()
+        let before = host.world
+        let setup = NodeSetup(host: host, paths: .test)
+        try await setup.run(.usual) { _ in }
+        var answers = SetupAnswers.usual
+        answers.exporterPort = 61999
+        try await setup.run(answers) { _ in }
+        #expect(host.commands.filter { $0.hasPrefix("systemctl restart") }.count == 2)
+        #expect(host.text("/etc/clusprep/clusprepd.json")?.contains("61999") == true)
+        #expect(try await setup.remove { _ in })
+        #expect(host.world == before)
+    }
+
+    /// Whatever moment the power fails at: going on makes the node, and undoing leaves nothing.
+    @Test(arguments: [true, false])
+    func interruptedAnywhere(goesOn: Bool) async throws {
+        var changes = 0
+        while true {
+            let host = FakeHost {
+                $0.programs.formUnion(["smbd", "ufw"]); $0.manager = .ufw; $0.changesLeft = changes
+            }
+            let before = host.world
+            var answers = SetupAnswers.usual
+            answers.fileShares = true
+            let setup = NodeSetup(host: host, paths: .test)
+            let isDone: Bool
+            do {
+                try await setup.run(answers) { _ in }
+                isDone = true
+            } catch { isDone = false }
+            host.arrange { $0.changesLeft = .max }
+            if goesOn {
+                try await setup.run(answers) { _ in }
+                #expect(try await setup.inspect(answers).allSatisfy { $0.state == .ready }, "after \(changes)")
+            }
+            if try setup.record() != nil {
+                #expect(try await setup.remove { _ in }, "after \(changes)")
+            } else {
+                host.change { $0.folders["/etc/clusprep"] = nil }
+            }
+            #expect(host.world == before, "after \(changes)")
+            guard !isDone else { break }
+            changes += 1
+        }
+        #expect(changes > 20)
+    }
+
+    /// The same of undoing: a second trial ends it.
+    @Test
+    func interruptedRemoval() async throws {
+        var changes = 0
+        while true {
+            let host = FakeHost { $0.programs.formUnion(["smbd"]) }
+            let before = host.world
+            var answers = SetupAnswers.usual
+            answers.fileShares = true
+            let setup = NodeSetup(host: host, paths: .test)
+            try await setup.run(answers) { _ in }
+            host.arrange { $0.changesLeft = changes }
+            let isDone = (try? await setup.remove { _ in }) ?? false
+            host.arrange { $0.changesLeft = .max }
+            if try setup.record() != nil { #expect(try await setup.remove { _ in }, "after \(changes)") }
+            host.change { $0.folders["/etc/clusprep"] = nil }
+            #expect(host.world == before, "after \(changes)")
+            guard !isDone else { break }
+            changes += 1
+        }
+        #expect(changes > 10)
+    }
+
+    @Test
+    func whatOthersWroteComesBack() async throws {
+        let host = FakeHost()
+        host.change { world in
+            world.folders["/etc/clusprep"] = 0o755
+            world.files["/etc/clusprep/clusprepd.json"] = .init(contents: Array("{}".utf8), mode: 0o640)
+            world.folders["/var/lib/clusprep"] = 0o700
+            world.users["/var/lib/clusprep"] = ["ADMIN", "other"]
+        }
+        let before = host.world
+        let setup = NodeSetup(host: host, paths: .test)
+        try await setup.run(.usual) { _ in }
+        #expect(host.world.users["/var/lib/clusprep"] == ["ADMIN", "other"])
+        // Not once more at the second trial, when it is ours that is replaced.
+        var answers = SetupAnswers.usual
+        answers.localDisks = false
+        try await setup.run(answers) { _ in }
+        #expect(try await setup.remove { _ in })
+        #expect(host.world == before)
+    }
+
+    @Test
+    func whatWasChangedSinceStays() async throws {
+        let host = FakeHost()
+        let setup = NodeSetup(host: host, paths: .test)
+        try await setup.run(.usual) { _ in }
+        host.change { $0.files["/etc/clusprep/clusprepd.json"]?.contents = Array("{\"listen\": []}".utf8) }
+        var told: [String] = []
+        #expect(try await setup.remove { told.append($0) })
+        #expect(told.contains { $0.contains("clusprepd.json stays: it was changed since") })
+        #expect(host.text("/etc/clusprep/clusprepd.json") == "{\"listen\": []}")
+        #expect(host.world.folders["/etc/clusprep"] != nil, "the folder went, and the file with it")
+    }
+
+    @Test
+    func theStateCanBeKept() async throws {
+        let host = FakeHost()
+        let setup = NodeSetup(host: host, paths: .test)
+        try await setup.run(.usual) { _ in }
+        #expect(try await setup.remove(keepingState: true) { _ in })
+        #expect(host.world.users["/var/lib/clusprep"] == ["admin"])
+        #expect(host.world.folders["/etc/clusprep"] == nil)
+    }
+
+    @Test
+    func whatStandsInTheWay() async throws {
+        func obstacle(_ arrange: (inout FakeHost.Circumstances) -> Void, _ answers: SetupAnswers = .usual) async
+            -> String
+        {
+            let host = FakeHost(arrange)
+            let before = host.world
+            do {
+                try await NodeSetup(host: host, paths: .test).run(answers) { _ in }
+                return "nothing"
+            } catch {
+                #expect(host.world == before, "something was changed before \(error)")
+                return "\(error)"
+            }
+        }
+        #expect(await obstacle { $0.isAdministrator = false }.contains("only root"))
+        #expect(await obstacle { $0.trial = .inUse }.contains("another program listens on 0.0.0.0 port 135 (stop it"))
+        #expect(await obstacle { $0.trial = .foreignAddress }.contains("none of this host's addresses"))
+        #expect(await obstacle { $0.cryptographyProblem = "no legacy provider" }.contains("no legacy provider"))
+        var answers = SetupAnswers.usual
+        answers.fileShares = true
+        #expect(await obstacle({ _ in }, answers).contains("Samba is not installed"))
+        answers = .usual
+        answers.keytab = "/srv/keytab"
+        #expect(await obstacle({ _ in }, answers).contains("there is no keytab /srv/keytab"))
+        answers = .usual
+        answers.users[0].passwordFile = nil
+        #expect(await obstacle({ _ in }, answers).contains("there is no password for admin"))
+        answers.users[0].passwordFile = "/usr/sbin/clusprepd"
+        #expect(await obstacle({ _ in }, answers).contains("others than its owner can read it"))
+        answers = .usual
+        answers.nodeName = nil
+        answers.stateFolder = "/home/clusprep"
+        #expect(await obstacle({ _ in }, answers).contains("where the service cannot look"))
+    }
+
+    @Test
+    func neverASystemDisk() async throws {
+        let host = FakeHost {
+            $0.disks = [
+                .init(
+                    target: "/dev/sda", name: "QEMU", size: 1 << 30, isProtected: true,
+                    obstacles: ["this host lives on it"]),
+                .init(target: "/dev/sdb", name: "QEMU", size: 1 << 30),
+                .init(
+                    target: "/dev/sdc", name: "QEMU", size: 1 << 30, obstacles: ["it knows no persistent reservations"]),
+            ]
+        }
+        let setup = NodeSetup(host: host, paths: .test)
+        var answers = SetupAnswers.usual
+        answers.disks = ["/dev/sda"]
+        let before = host.world
+        await #expect(throws: SetupError.self) { try await setup.run(answers) { _ in } }
+        #expect(host.world == before)
+        answers.disks = ["/dev/sdb", "/dev/sdc", "/dev/sdd"]
+        let findings = try await setup.inspect(answers)
+        #expect(texts(findings, .ready).contains("/dev/sdb: QEMU"))
+        #expect(texts(findings, .warning).contains { $0.contains("/dev/sdc cannot be a cluster's") })
+        #expect(texts(findings, .warning).contains { $0.contains("/dev/sdd does not answer") })
+        try await setup.run(answers) { _ in }
+    }
+
+    @Test
+    func imagesAndSecrets() async throws {
+        let host = FakeHost { $0.disks = [.init(target: "/srv/disk.img", name: "image", size: 1 << 30)] }
+        let setup = NodeSetup(host: host, paths: .test)
+        var answers = SetupAnswers.usual
+        answers.disks = ["/srv/disk.img"]
+        #expect(try await texts(setup.inspect(answers), .blocked) == ["there is no image /srv/disk.img"])
+        host.change { $0.files["/srv/disk.img"] = .init(contents: [], mode: 0o600, owner: 1000) }
+        #expect(try await texts(setup.inspect(answers), .blocked)[0].contains("is not root's"))
+        host.change { $0.files["/srv/disk.img"]?.owner = 0 }
+        #expect(try await texts(setup.inspect(answers), .blocked).isEmpty)
+        answers.iscsiCredentials = "/srv/chap.json"
+        #expect(try await texts(setup.inspect(answers), .blocked) == ["there is no file /srv/chap.json"])
+        host.change { $0.files["/srv/chap.json"] = .init(contents: [], mode: 0o640) }
+        #expect(try await texts(setup.inspect(answers), .blocked)[0].contains("others than root"))
+    }
+
+    @Test(arguments: [FirewallManager.firewalld, .ufw])
+    func aFirewallManager(manager: FirewallManager) async throws {
+        let host = FakeHost {
+            $0.manager = manager
+            $0.programs.insert(manager == .ufw ? "ufw" : "firewall-cmd")
+        }
+        host.change { $0.ports = ["445/tcp"] }
+        let before = host.world
+        let setup = NodeSetup(host: host, paths: .test)
+        try await setup.run(.usual) { _ in }
+        #expect(host.world.ports == ["3343/udp", "3343/tcp", "445/tcp", "135/tcp", "61135/tcp"])
+        #expect(host.text("/etc/systemd/system/clusprepd.service.d/50-setup.conf")?.contains("firewall open") == false)
+        #expect(try await setup.remove { _ in })
+        #expect(host.world == before, "a port that was open before was closed")
+    }
+
+    @Test
+    func aHostWithoutSystemd() async throws {
+        let host = FakeHost {
+            $0.hasServiceManager = false
+            $0.programs = []
+        }
+        let before = host.world
+        let setup = NodeSetup(host: host, paths: .test)
+        try await setup.run(.usual) { _ in }
+        #expect(host.world.isFirewallOpen)
+        #expect(texts(try await setup.inspect(.usual), .warning).contains("this host has no systemd"))
+        #expect(try await setup.remove { _ in })
+        #expect(host.world == before)
+    }
+
+    @Test
+    func aPackagesUnitIsLeftAlone() async throws {
+        let host = FakeHost()
+        host.change { $0.files["/usr/lib/systemd/system/clusprepd.service"] = .init(contents: [], mode: 0o644) }
+        try await NodeSetup(host: host, paths: .test).run(.usual) { _ in }
+        #expect(host.text("/etc/systemd/system/clusprepd.service") == nil)
+        #expect(host.text("/etc/systemd/system/clusprepd.service.d/50-setup.conf") != nil)
+    }
+
+    @Test
+    func aServiceThatDoesNotStart() async throws {
+        let host = FakeHost { $0.failingCommand = "systemctl restart" }
+        let setup = NodeSetup(host: host, paths: .test)
+        do {
+            try await setup.run(.usual) { _ in }
+            Issue.record("it started")
+        } catch {
+            #expect("\(error)".contains("systemctl restart clusprepd.service: status 1; it does not want to"))
+        }
+        host.arrange { $0.failingCommand = nil }
+        try await setup.run(.usual) { _ in }
+        #expect(host.world.active)
+    }
+
+    @Test
+    func recordsOfOthersAreRefused() throws {
+        let host = FakeHost()
+        let setup = NodeSetup(host: host, paths: .test)
+        for text in ["", "{}", "{\"schema\": 2, \"answers\": {\"users\": [{\"name\": \"a\"}]}, \"changes\": []}"] {
+            host.change { $0.files["/etc/clusprep/setup.json"] = .init(contents: Array(text.utf8), mode: 0o600) }
+            #expect(throws: SetupError.self) { try setup.record() }
+        }
+    }
+}
