@@ -63,6 +63,11 @@ let package = Package(
             name: "ClusterProtocols", dependencies: ["DCOM", "DCERPC", "NDR", "ErrorCodes"], exclude: ["idl.json"],
             plugins: ["IDLPlugin"]),
 
+        // Calls as trees of named values, by the IDL files themselves.
+        .target(
+            name: "InterfaceValues", dependencies: ["IDLCompiler", "NDR", "ErrorCodes"], exclude: ["idl.json"],
+            plugins: ["IDLPlugin"]),
+
         // The node itself: disks, volumes, the engine. None of them knows RPC.
         .systemLibrary(name: "CISCSI", pkgConfig: "libiscsi", providers: [.apt(["libiscsi-dev"])]),
         .target(name: "CLinuxStorage"),
@@ -82,7 +87,7 @@ let package = Package(
         .target(name: "EventLog", dependencies: ["ErrorCodes", logging]),
         // Captures of the protocols: read, taken apart, and played again.
         .systemLibrary(name: "CPCAP", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
-        .target(name: "Replay", dependencies: ["CPCAP", "DCERPC", "NDR", "Security", "ErrorCodes"]),
+        .target(name: "Replay", dependencies: ["CPCAP", "InterfaceValues", "DCERPC", "NDR", "Security", "ErrorCodes"]),
         .target(
             name: "ClusterEngine",
             dependencies: [

@@ -4,11 +4,13 @@ import PackagePlugin
 /// Runs idlc over the IDL files that a target's `idl.json` names.
 ///
 /// `Sources/<Target>/idl.json` is `{"idl": ["epmapper.idl"], "imports": ["DCOM"]}`: files of the package's folder `IDL`,
-/// and the Swift modules whose generated types they use.
+/// and the Swift modules whose generated types they use. With `{"texts": ["epmapper.idl"]}` the files are not compiled, but
+/// their texts are put into the program, with all that they import: an enumeration `IDLTexts`.
 @main
 struct IDLPlugin: BuildToolPlugin {
     private struct Configuration: Decodable {
-        var idl: [String]
+        var idl: [String]?
+        var texts: [String]?
         var imports: [String]?
     }
 
@@ -23,19 +25,34 @@ struct IDLPlugin: BuildToolPlugin {
         }
         let folder = context.package.directoryURL.appending(path: "IDL")
         let compiler = try context.tool(named: "idlc").url
-        return configuration.idl.map { name in
-            let source = folder.appending(path: name)
-            let stem = source.deletingPathExtension().lastPathComponent
-            let output = context.pluginWorkDirectoryURL.appending(path: "\(stem).swift")
-            return .buildCommand(
-                displayName: "Compiling \(name) for \(target.name)",
-                executable: compiler,
-                arguments: [source.path, "--output", output.path, "--target", target.name]
-                    + (configuration.imports ?? []).flatMap { ["--module", $0] },
-                // Whatever a file imports shapes its output too.
-                inputFiles: [configurationURL, compiler] + Self.closure(of: source, in: folder),
-                outputFiles: [output])
+        var commands: [Command] = []
+        if let texts = configuration.texts {
+            var sources: [URL] = []
+            for source in texts.flatMap({ Self.closure(of: folder.appending(path: $0), in: folder) })
+            where !sources.contains(source) { sources.append(source) }
+            let output = context.pluginWorkDirectoryURL.appending(path: "IDLTexts.swift")
+            commands.append(
+                .buildCommand(
+                    displayName: "Embedding IDL files for \(target.name)",
+                    executable: compiler,
+                    arguments: sources.map(\.path) + ["--texts", "--output", output.path],
+                    inputFiles: [configurationURL, compiler] + sources,
+                    outputFiles: [output]))
         }
+        return commands
+            + (configuration.idl ?? []).map { name in
+                let source = folder.appending(path: name)
+                let stem = source.deletingPathExtension().lastPathComponent
+                let output = context.pluginWorkDirectoryURL.appending(path: "\(stem).swift")
+                return .buildCommand(
+                    displayName: "Compiling \(name) for \(target.name)",
+                    executable: compiler,
+                    arguments: [source.path, "--output", output.path, "--target", target.name]
+                        + (configuration.imports ?? []).flatMap { ["--module", $0] },
+                    // Whatever a file imports shapes its output too.
+                    inputFiles: [configurationURL, compiler] + Self.closure(of: source, in: folder),
+                    outputFiles: [output])
+            }
     }
 
     /// The file and all that it imports.

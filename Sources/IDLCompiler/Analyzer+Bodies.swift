@@ -18,7 +18,9 @@ extension Analyzer {
             try setDiscriminant(type, member, members, names, pointerDefault)
             let level = try level(
                 type, member.declarator, member.attributes, scope: scope, pointerDefault: pointerDefault, isTop: false)
-            structure.fields.append(Field(name: name, level: level, location: member.declarator.location))
+            structure.fields.append(
+                Field(
+                    name: name, level: level, location: member.declarator.location, typeName: member.type.spelling))
         }
         try checkUses(scope, structure.fields.map(\.level))
     }
@@ -39,7 +41,9 @@ extension Analyzer {
         default: throw Diagnostic(syntax.switchType.location, "a discriminant is an integer or an enumeration")
         }
         structure.fields = [
-            Field(name: syntax.switchName, level: discriminant, location: structure.location),
+            Field(
+                name: syntax.switchName, level: discriminant, location: structure.location,
+                typeName: syntax.switchType.spelling),
             Field(
                 name: syntax.unionName,
                 level: .union(
@@ -77,7 +81,9 @@ extension Analyzer {
                 let level = try level(
                     type, member.declarator, member.attributes, scope: scope, pointerDefault: pointerDefault,
                     isTop: false)
-                field = Field(name: member.declarator.name, level: level, location: member.declarator.location)
+                field = Field(
+                    name: member.declarator.name, level: level, location: member.declarator.location,
+                    typeName: member.type.spelling)
             }
             union.arms.append(Arm(field: field, labels: labels, isDefault: arm.isDefault))
         }
@@ -147,7 +153,7 @@ extension Analyzer {
         try checkDirections(parameters, operation)
         return Method(
             name: name.name, opnum: opnum, parameters: parameters, result: try result(operation, pointerDefault),
-            isOnWire: true, location: name.location)
+            isOnWire: true, location: name.location, resultTypeName: operation.result.spelling)
     }
 
     private func parameter(
@@ -177,7 +183,9 @@ extension Analyzer {
             }
         }
         return Parameter(
-            field: Field(name: member.declarator.name, level: level, location: location), isIn: isIn, isOut: isOut)
+            field: Field(
+                name: member.declarator.name, level: level, location: location, typeName: member.type.spelling),
+            isIn: isIn, isOut: isOut)
     }
 
     /// What goes in cannot be counted by what only comes out.

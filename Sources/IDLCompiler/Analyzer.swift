@@ -55,10 +55,8 @@ final class Analyzer {
         declare(syntax.items, pointerDefault: .unique)
     }
 
-    /// Looks at the bodies of everything that was declared.
-    ///
-    /// - Returns: The file's declarations.
-    func finish(_ name: String) -> FileModel {
+    /// Looks at the bodies of everything that was declared; ``models`` has the declarations of each file then.
+    func finish() {
         // Bodies can declare inline types, so these lists grow while they are worked off.
         while true {
             if !pendingStructures.isEmpty {
@@ -80,7 +78,6 @@ final class Analyzer {
         for (syntax, file) in pendingInterfaces { attempt { () throws(Diagnostic) in try interface(syntax, file) } }
         let all = models.keys.sorted()
         for file in all { checkLayouts(of: models[file]) }
-        return models[name] ?? FileModel()
     }
 
     private func checkLayouts(of model: FileModel?) {

@@ -22,17 +22,25 @@ public struct Compiler {
     }
 
     static func analyze(_ source: SourceFile, load: (String) -> SourceFile?) throws(CompilationError) -> FileModel {
+        let models = try analyze([source], load: load)
+        return models.first { $0.name == source.name }?.model ?? FileModel()
+    }
+
+    /// The declarations of the files and of all that they import, imports first.
+    static func analyze(
+        _ sources: [SourceFile], load: (String) -> SourceFile?
+    ) throws(CompilationError) -> [(name: String, model: FileModel)] {
         var loader = Loader()
         do throws(Diagnostic) {
-            try loader.visit(source, load: load)
+            for source in sources where !loader.visited.contains(source.name) { try loader.visit(source, load: load) }
         } catch {
             throw CompilationError(diagnostics: [error])
         }
         let analyzer = Analyzer()
         for file in loader.files { analyzer.declare(file) }
-        let model = analyzer.finish(source.name)
+        analyzer.finish()
         guard analyzer.diagnostics.isEmpty else { throw CompilationError(diagnostics: analyzer.diagnostics) }
-        return model
+        return loader.files.map { ($0.source.name, analyzer.models[$0.source.name] ?? FileModel()) }
     }
 }
 

@@ -146,6 +146,8 @@ struct Field {
     let location: SourceLocation
     /// Whether the value lives in a box, because it can hold another one of the structure's kind.
     var isBoxed = false
+    /// The type as the declaration spells it, without pointers and arrays: `OXID` where the level says only 64 bits.
+    var typeName = ""
 }
 
 final class StructureType {
@@ -204,6 +206,8 @@ struct Method {
     /// False for IUnknown's three and for `[local]` methods.
     let isOnWire: Bool
     let location: SourceLocation
+    /// The result's type as the declaration spells it.
+    var resultTypeName = ""
 }
 
 final class InterfaceType {

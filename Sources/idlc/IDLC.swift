@@ -16,8 +16,13 @@ struct IDLC: ParsableCommand {
             The build plugin runs it for every file that a target's idl.json names.
             """)
 
-    @Argument(help: ArgumentHelp("The file to compile.", valueName: "file.idl"), completion: .file(extensions: ["idl"]))
-    var input: String
+    @Argument(
+        help: ArgumentHelp("The file to compile; with --texts any number of them.", valueName: "file.idl"),
+        completion: .file(extensions: ["idl"]))
+    var inputs: [String]
+
+    @Flag(name: .long, help: "Write an enumeration with the files' texts, instead of compiling them.")
+    var texts = false
 
     @Option(name: [.customShort("I"), .long], help: ArgumentHelp("A folder of imported files.", valueName: "folder"))
     var include: [String] = []
@@ -41,27 +46,36 @@ struct IDLC: ParsableCommand {
 
     func validate() throws {
         guard (output != nil) != print else { throw ValidationError("Give either --output FILE or --print.") }
+        guard inputs.count == 1 || texts else { throw ValidationError("Give one file; only --texts takes several.") }
     }
 
     func run() throws {
-        let folder = URL(fileURLWithPath: input).deletingLastPathComponent().path
-        guard let source = Self.read(input) else {
-            Self.complain("idlc: error: cannot read '\(input)'")
-            throw ExitCode.failure
+        let sources = try inputs.map { input in
+            guard let source = Self.read(input) else {
+                Self.complain("idlc: error: cannot read '\(input)'")
+                throw ExitCode.failure
+            }
+            return source
         }
+        if texts { return try emit(TextEmitter.emit(sources)) }
+        let folder = URL(fileURLWithPath: inputs[0]).deletingLastPathComponent().path
         let imports = (["DCERPC", "ErrorCodes", "NDR"] + modules).filter { $0 != target }
         do {
-            let text = try Compiler(swiftImports: imports).compile(source) { name in
+            let text = try Compiler(swiftImports: imports).compile(sources[0]) { name in
                 ([folder] + include).lazy.compactMap { Self.read($0 + "/" + name) }.first
             }
-            if let output {
-                try Self.write(text, to: output)
-            } else {
-                FileHandle.standardOutput.write(Data(text.utf8))
-            }
+            try emit(text)
         } catch let error as CompilationError {
             Self.complain(error.description)
             throw ExitCode.failure
+        }
+    }
+
+    private func emit(_ text: String) throws {
+        if let output {
+            try Self.write(text, to: output)
+        } else {
+            FileHandle.standardOutput.write(Data(text.utf8))
         }
     }
 
