@@ -83,7 +83,11 @@ let package = Package(
         .target(name: "CNTFS3G", linkerSettings: [.linkedLibrary("ntfs-3g")]),
         .target(name: "CExt2FS", linkerSettings: [.linkedLibrary("ext2fs"), .linkedLibrary("com_err")]),
         .target(name: "Volumes", dependencies: ["CNTFS3G", "CExt2FS", "Reservations", "ErrorCodes"]),
-        .target(name: "Validation", dependencies: ["Reservations", "Volumes", "ErrorCodes"]),
+        .target(
+            name: "Validation",
+            dependencies: [
+                "ClusPrepClient", "ClusterProtocols", "DCOM", "DCERPC", "NDR", "Reservations", "Volumes", "ErrorCodes",
+            ]),
         .target(name: "EventLog", dependencies: ["ErrorCodes", logging]),
         // Captures of the protocols: read, taken apart, and played again.
         .systemLibrary(name: "CPCAP", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
@@ -151,7 +155,11 @@ let package = Package(
         .testTarget(name: "FileSharesTests", dependencies: ["FileShares", "Security", "ErrorCodes", logging]),
         .testTarget(name: "NodeSetupTests", dependencies: ["NodeSetup", "Reservations"]),
         .testTarget(name: "VolumesTests", dependencies: ["Volumes", "Reservations", "ErrorCodes"]),
-        .testTarget(name: "ValidationTests", dependencies: ["Validation", "Reservations", "Volumes"]),
+        .testTarget(
+            name: "ValidationTests",
+            dependencies: [
+                "Validation", "ClusPrepClient", "ClusterProtocols", "Reservations", "Volumes", "ErrorCodes",
+            ]),
         .testTarget(
             name: "ClusterEngineTests",
             dependencies: [

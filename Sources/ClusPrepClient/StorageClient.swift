@@ -121,6 +121,26 @@ public struct StorageClient: Sendable {
         try response.returnValue.throwIfFailed()
     }
 
+    /// CprepDiskRawRead (opnum 3), with how long the node says that the disk took.
+    ///
+    /// - Returns: the sector's 512 octets, and whole milliseconds.
+    public func timedRead(sector: UInt32, of disk: DiskID) async throws -> (octets: [UInt8], milliseconds: UInt32) {
+        let response = try await storage2.cprepDiskRawRead(.init(DiskId: disk.wire, ulSector: sector, cbData: 512))
+        try response.returnValue.throwIfFailed()
+        return (response.pbData, response.ulLatency)
+    }
+
+    /// CprepDiskRawWrite (opnum 4), with how long the node says that the disk took.
+    ///
+    /// - Parameter octets: up to 512; the rest of the sector is lost.
+    /// - Returns: whole milliseconds.
+    public func timedWrite(_ octets: [UInt8], sector: UInt32, of disk: DiskID) async throws -> UInt32 {
+        let response = try await storage2.cprepDiskRawWrite(
+            .init(DiskId: disk.wire, ulSector: sector, cbData: UInt32(octets.count), pbData: octets))
+        try response.returnValue.throwIfFailed()
+        return response.ulLatency
+    }
+
     /// CprepDiskGetFSName (opnum 36): "NTFS", "FAT", "RAW" or another.
     public func fileSystemName(of disk: DiskID, partition: UInt32) async throws -> String {
         let response = try await storage2.cprepDiskGetFSName(.init(DiskId: disk.wire, Partition: partition))

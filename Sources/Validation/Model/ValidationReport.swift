@@ -71,8 +71,9 @@ public struct ValidationReport: Sendable, Hashable, Codable {
 
     /// The heaviest verdict of the tests that were run.
     public var verdict: Verdict {
-        (tests.map(\.verdict) + cleanup.map { $0.outcome == .good || $0.outcome == .note ? .passed : .warning })
-            .heaviest
+        // Of a node that did not answer nothing can be said, whatever the others did.
+        (tests.map(\.verdict) + nodes.compactMap { $0.failure.map { _ in .unfinished } }
+            + cleanup.map { $0.outcome == .good || $0.outcome == .note ? .passed : .warning }).heaviest
     }
 
     /// The results of one category, in their order.

@@ -10,15 +10,20 @@ public struct TestDescription: Sendable, Hashable {
     public var purpose: String
     /// Whether it writes to disks, or changes their reservations.
     public var changesDisks: Bool
+    /// What it writes, for whoever is asked whether it may; nil for a test that writes nothing.
+    public var writes: String?
 
     /// A description from its parts.
-    public init(_ id: String, _ title: String, _ category: TestCategory, changesDisks: Bool = false, _ purpose: String)
-    {
+    public init(
+        _ id: String, _ title: String, _ category: TestCategory, changesDisks: Bool = false, writes: String? = nil,
+        _ purpose: String
+    ) {
         self.id = id
         self.title = title
         self.category = category
         self.purpose = purpose
         self.changesDisks = changesDisks
+        self.writes = writes
     }
 
     /// A result for it that says why there is none.

@@ -49,6 +49,17 @@ public final class TestRecorder: Sendable {
         state.withLock { $0.charts.append(chart) }
     }
 
+    /// What was found about a subject so far may be wrong: errors become warnings that say why.
+    func doubt(_ subject: String, because reason: String) {
+        state.withLock { state in
+            for index in state.findings.indices
+            where state.findings[index].severity == .error && state.findings[index].subject.contains(subject) {
+                state.findings[index].severity = .warning
+                state.findings[index].text += " This may not be the disk's doing: \(reason)."
+            }
+        }
+    }
+
     /// Whether anything that was found keeps a cluster from being relied on.
     public var hasErrors: Bool { state.withLock { $0.findings.contains { $0.severity == .error } } }
 
