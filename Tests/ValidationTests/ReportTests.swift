@@ -104,8 +104,48 @@ import Testing
     @Test func resultsAreSaidInWordsToo() {
         let page = HTMLReport.page(Self.report)
         #expect(page.contains("<span class=\"mark failed\">failed</span>"))
-        #expect(page.contains("aria-label=\"fast: 0.5 ms; slow: 200 ms; dead: no measurement\""))
+        #expect(page.contains("aria-label=\"fast: 0.5 ms (0.25 to 0.75); slow: 200 ms; dead: no measurement\""))
         #expect(page.contains("A failover cluster") == false, "an unfinished validation concludes nothing")
+    }
+
+    @Test func theTitleNamesWhatWasValidated() {
+        #expect(HTMLReport.page(Self.report).contains("<h1 id=\"top\">Cluster validation of node1, node2</h1>"))
+        var report = Self.report
+        report.nodes = [.init("this host")]
+        report.disks[0].name = "disk.img"
+        #expect(HTMLReport.page(report).contains("<h1 id=\"top\">Cluster validation of disk.img</h1>"))
+    }
+
+    @Test func theHeaviestFindingComesFirst() throws {
+        var report = Self.report
+        report.tests[0].findings = [Finding(.warning, "node2", "Odd.")]
+        let page = HTMLReport.page(report)
+        let error = try #require(page.range(of: "Wrong."))
+        let warning = try #require(page.range(of: "Odd."))
+        #expect(error.lowerBound < warning.lowerBound)
+    }
+
+    @Test func everyStepIsThere() {
+        let page = HTMLReport.page(Self.report)
+        #expect(page.contains("<details open><summary>Steps (1)</summary>"))
+        #expect(page.contains("<code>CLEAR</code><span class=\"soft\"> SCSI (95)</span>"))
+        #expect(page.contains("<code>GOOD</code> done"))
+        #expect(page.contains("2.5 ms"))
+        #expect(page.contains("2023-11-14 22:13:20 UTC"))
+    }
+
+    @Test func barsKeepWithinThePicture() {
+        let bars = [
+            Chart.Bar("huge", .infinity), .init("none", .nan), .init("less than nothing", -5), .init("some", 3),
+        ]
+        let figure = SVGBars.figure(Chart("Loss", unit: "%", bars: bars, limit: 1))
+        for part in figure.components(separatedBy: "width=\"").dropFirst(2) {
+            let width = part.prefix { $0 != "%" }
+            #expect(Double(width).map { (0...100).contains($0) } == true, "\(width)")
+        }
+        #expect(figure.contains("The dashed line is the limit, 1 %."))
+        let far = SVGBars.figure(Chart("Latency", unit: "ms", bars: [.init("fast", 0.5)], limit: 100))
+        #expect(!far.contains("class=\"limit\"") && far.contains("The limit, 100 ms, is far off."))
     }
 
     // MARK: JSON

@@ -32,6 +32,7 @@ import Volumes
     private func options() throws -> TargetValidation.Options {
         var options = TargetValidation.Options()
         options.timing = try #require(OwnershipTiming(challenge: .milliseconds(400), defence: .milliseconds(100)))
+        options.listening = .zero ... .zero
         return options
     }
 
@@ -118,6 +119,65 @@ import Volumes
                 == TargetValidation.tests.filter(\.changesDisks).map(\.id))
         #expect(report.exitStatus == 2)
         #expect(try somebody.readKeys() == RegisteredKeys(generation: generation, keys: [key]))
+    }
+
+    // MARK: Two at once
+
+    private static func elsewhere(_ path: String) throws -> Disk {
+        try Disk(transport: EmulatedLogicalUnit(image: path, initiator: .node("elsewhere")))
+    }
+
+    @Test func anotherValidationIsHeardBeforeAnythingIsChanged() async throws {
+        let image = try Image()
+        let validation = TargetValidation(target: "disk.img", options: try options()) { try image.unit($0) }
+        let plan = try await validation.plan()
+        let other = try Self.elsewhere(image.path)
+        let key = ReservationKey.unique(nodeName: OtherValidations.keyNames[1])
+        try other.register(existing: .none, new: key)
+        let generation = try other.readKeys().generation
+        let report = await validation.run(plan, generator: "test")
+        for test in report.tests {
+            let description = try #require(TargetValidation.tests.first { $0.id == test.id })
+            #expect(test.verdict == (description.changesDisks ? .unfinished : .passed), "\(test.id): \(test.summary)")
+            if description.changesDisks { #expect(test.summary.contains("another validation"), "\(test.summary)") }
+        }
+        #expect(report.exitStatus == 2)
+        #expect(try other.readKeys() == RegisteredKeys(generation: generation, keys: [key]))
+    }
+
+    @Test func whatAnotherValidationDoesIsNotTheUnitsFault() async throws {
+        let image = try Image()
+        var options = try options()
+        options.include = [TargetValidation.reservations.id]
+        let validation = TargetValidation(target: "disk.img", options: options) { try image.unit($0) }
+        let plan = try await validation.plan()
+        let key = ReservationKey.unique(nodeName: OtherValidations.keyNames[0])
+        let path = image.path
+        let report = await validation.run(plan, generator: "test") { event in
+            guard case .step(_, let step) = event, step.call?.name == SCSICommandName.reserve.text,
+                let other = try? Self.elsewhere(path), (try? other.readKeys().keys.contains(key)) == false
+            else { return }
+            try? other.register(existing: .none, new: key)
+            if let holder = try? other.readReservation().holder {
+                try? other.preempt(key: key, victim: holder.key, type: holder.type)
+            }
+        }
+        let result = try #require(report.tests.first { $0.id == TargetValidation.reservations.id })
+        #expect(result.verdict == .unfinished)
+        #expect(result.summary.contains("another validation"), "\(result.summary)")
+        #expect(result.findings.allSatisfy { $0.severity != .error }, "\(result.findings)")
+        #expect(try Self.elsewhere(path).readKeys().keys == [key], "the other one's registration was not touched")
+        #expect(report.cleanup.allSatisfy { $0.outcome == .good })
+    }
+
+    @Test func aValidationThatWasKilledIsKnownByItsKeys() async throws {
+        let image = try Image()
+        try Self.elsewhere(image.path).register(
+            existing: .none, new: ReservationKey.unique(nodeName: OtherValidations.keyNames[0]))
+        let validation = TargetValidation(target: "disk.img", options: try options()) { try image.unit($0) }
+        let report = await validation.run(try await validation.plan(), generator: "test")
+        let result = try #require(report.tests.first { $0.id == TargetValidation.reservations.id })
+        #expect(result.summary.hasSuffix("It is another validation, which is at work, or was killed."))
     }
 
     @Test func aCancelledValidationPutsEverythingBack() async throws {

@@ -24,28 +24,30 @@ enum HTMLStyle {
         .unfinished::before, .lost::before { content: "?"; } .unfinished, .lost { color: var(--open); }
         .notApplicable::before, .excluded::before, .information::before, .note::before { content: "\\2013"; }
         .notApplicable, .excluded, .information, .note { color: var(--soft); }
-        .verdict { font-size: 1.15rem; padding: .75rem 1rem; border-left: .3rem solid currentColor; background: var(--wash); }
-        .verdict span { color: var(--ink); }
+        .verdict { font-size: 1.15rem; padding: .75rem 1rem; border-left: .3rem solid currentColor; background: var(--wash);
+          max-width: none; }
+        .verdict::before { margin-right: .5rem; } .verdict span { color: var(--ink); }
         table { border-collapse: collapse; width: 100%; margin: .75rem 0 1.25rem; font-size: .93rem; }
         caption { text-align: left; font-weight: 600; padding: .25rem 0; }
         th, td { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line); }
         th { color: var(--soft); font-weight: 600; }
-        td.number { white-space: nowrap; }
         code { font-family: ui-monospace, monospace; font-size: .92em; }
         ul.findings { padding: 0; list-style: none; }
         ul.findings li { background: var(--wash); border-left: .3rem solid currentColor; padding: .6rem .9rem; margin: .5rem 0; }
-        ul.findings li > * { color: var(--ink); margin: .15rem 0; }
-        ul.findings li > .mark { color: inherit; }
+        ul.findings li::before { content: none; } ul.findings p { color: var(--ink); margin: .15rem 0; }
+        ul.findings p.soft { color: var(--soft); }
+        details > summary { font-weight: 600; padding: .35rem 0; cursor: pointer; }
+        details caption { position: absolute; width: 1px; height: 1px; padding: 0; overflow: hidden; clip-path: inset(50%); }
         figure { margin: 1rem 0; } figcaption { font-weight: 600; }
-        svg { width: 100%; height: auto; max-width: 46rem; display: block; }
-        svg text { fill: var(--ink); font: 13px system-ui, sans-serif; } svg .bar { fill: var(--bar); }
+        svg { max-width: 46rem; display: block; overflow: hidden; }
+        svg text { fill: var(--ink); font: 14px system-ui, sans-serif; } svg .none { fill: var(--soft); } svg .bar { fill: var(--bar); }
         svg .over { fill: var(--bad); } svg .span { stroke: var(--ink); stroke-width: 1.5; }
-        svg .limit { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 5 4; } svg .axis { stroke: var(--line); }
+        svg .limit { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 5 4; }
         section.test { border-top: 1px solid var(--line); margin-top: 3rem; padding-top: .5rem; }
         .skip { position: absolute; left: -99rem; } .skip:focus { left: 1rem; background: var(--paper); padding: .5rem; }
         @media (max-width: 42rem) {
           body { padding: .9rem; }
-          thead { position: absolute; clip-path: inset(50%); }
+          thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
           table, tbody, tr, td, caption { display: block; width: 100%; }
           tr { border-bottom: 1px solid var(--line); padding: .4rem 0; }
           td { border: 0; padding: .1rem 0; } td:empty { display: none; }
@@ -53,7 +55,7 @@ enum HTMLStyle {
         }
         @media print {
           body { max-width: none; font-size: 10pt; } section.test { break-before: page; border: 0; } tr, li, figure { break-inside: avoid; }
-          nav, .back, .skip { display: none; }
+          .back, .skip { display: none; } a { text-decoration: none; }
         }
         """
 }

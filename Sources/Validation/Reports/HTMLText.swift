@@ -27,17 +27,23 @@ enum HTMLText {
     }
 
     /// A table with a caption; the cells are HTML already.
-    static func table(_ caption: String, columns: [String], rows: [[String]], class className: String = "") -> String {
-        let head = columns.map { "<th scope=\"col\">\(escaped($0))</th>" }.joined()
+    ///
+    /// The roles are those that the elements have anyway. Where a narrow screen shows the cells below each other, they would lose
+    /// them with the layout.
+    static func table(
+        _ caption: String, columns: [String], rows: [[String]], class className: String? = nil, id: String? = nil
+    ) -> String {
+        let attributes = [className.map { " class=\"\($0)\"" }, id.map { " id=\"\($0)\"" }].compactMap(\.self).joined()
+        let head = columns.map { "<th scope=\"col\" role=\"columnheader\">\(escaped($0))</th>" }.joined()
         let body = rows.map { row in
             // The heads are repeated in each cell, for where there is no room for columns side by side.
-            let cells = zip(columns, row).map { "<td data-head=\"\(escaped($0))\">\($1)</td>" }.joined()
-            return "<tr>\(cells)</tr>"
+            let cells = zip(columns, row).map { "<td role=\"cell\" data-head=\"\(escaped($0))\">\($1)</td>" }.joined()
+            return "<tr role=\"row\">\(cells)</tr>"
         }.joined(separator: "\n")
         return """
-            <table class="\(className)"><caption>\(escaped(caption))</caption>
-            <thead><tr>\(head)</tr></thead>
-            <tbody>
+            <table role="table"\(attributes)><caption>\(escaped(caption))</caption>
+            <thead role="rowgroup"><tr role="row">\(head)</tr></thead>
+            <tbody role="rowgroup">
             \(body)
             </tbody></table>
 

@@ -13,18 +13,27 @@ final class TargetBench {
     /// A block that belongs to nothing; nil where none is known.
     let scratch: UInt64?
     let recorder: TestRecorder
+    private let others: OtherValidations
     private let stop: StopFlag
 
     init(
         target: String, first: TargetInitiator, second: TargetInitiator, scratch: UInt64?, recorder: TestRecorder,
-        stop: StopFlag
+        others: OtherValidations, stop: StopFlag
     ) {
         self.target = target
         self.first = first
         self.second = second
         self.scratch = scratch
         self.recorder = recorder
+        self.others = others
         self.stop = stop
+    }
+
+    /// Whether another validation is at work on the unit now.
+    @discardableResult
+    func lookForOthers() -> Bool {
+        guard let keys = try? first.disk().readKeys().keys else { return false }
+        return others.look(at: keys)
     }
 
     /// Throws once the validation was told to end.
@@ -88,6 +97,7 @@ final class TargetBench {
     }
 
     private func fault(_ text: String, _ command: SCSICommandName) -> Broken {
+        lookForOthers()
         recorder.add(
             Finding(
                 .error, target, text,
@@ -116,9 +126,11 @@ final class TargetBench {
     /// - Throws: `SCSIError` where nothing helps.
     func cleanUp() throws {
         for initiator in [first, second] {
-            try? initiator.disk().registerIgnoringExistingKey(.none)
             for key in Self.keys(of: initiator) { try? initiator.disk().register(existing: key, new: .none) }
         }
+        // What follows would take off another validation's registrations as well.
+        if lookForOthers() { throw Disturbed() }
+        for initiator in [first, second] { try? initiator.disk().registerIgnoringExistingKey(.none) }
         if try isClean() { return }
         for initiator in [first, second] {
             try? initiator.disk().registerIgnoringExistingKey(initiator.key)
@@ -128,6 +140,11 @@ final class TargetBench {
             if try isClean() { return }
         }
         throw Uncleanable()
+    }
+
+    /// Another validation is at work on the unit.
+    struct Disturbed: Error, CustomStringConvertible {
+        var description: String { "another validation is at work on it" }
     }
 
     /// Nothing takes the registrations of a test off again.

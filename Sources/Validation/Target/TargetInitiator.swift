@@ -7,7 +7,7 @@ final class TargetInitiator {
     /// The key it registers.
     let key: ReservationKey
     /// Another one, for scenarios in which it changes.
-    var otherKey: ReservationKey { ReservationKey(rawValue: key.rawValue ^ 0xFF) }
+    var otherKey: ReservationKey { Self.otherKey(of: key) }
     private let makeTransport: () throws -> any SCSITransport
     private var opened: Disk?
 
@@ -24,6 +24,9 @@ final class TargetInitiator {
         opened = disk
         return disk
     }
+
+    /// What ``otherKey`` is for a key.
+    static func otherKey(of key: ReservationKey) -> ReservationKey { ReservationKey(rawValue: key.rawValue ^ 0xFF) }
 
     /// Ends the session: the next command begins another one, with the same identity.
     func disconnect() {

@@ -41,6 +41,8 @@ public struct TargetValidation: Sendable {
         public var evenInUse = false
         /// How long arbitration takes.
         public var timing = OwnershipTiming.standard
+        /// How long the validation listens for others before it changes anything: at least, and at most.
+        public var listening = Duration.seconds(1)...Duration.seconds(3)
 
         /// All tests, and none on a unit that is in use.
         public init() {}
@@ -89,8 +91,7 @@ public struct TargetValidation: Sendable {
         self.target = target
         self.options = options
         self.open = open
-        // Recognisable: whoever finds one on a unit knows what it is from.
-        keys = (1...2).map { ReservationKey.unique(nodeName: "clusprep-validate-\($0)") }
+        keys = OtherValidations.keyNames.map { ReservationKey.unique(nodeName: $0) }
     }
 
     /// Looks at the unit, and changes nothing.
@@ -129,6 +130,9 @@ public struct TargetValidation: Sendable {
         let start = clock.now
         var report = ValidationReport(generator: generator, began: Date(), nodes: [.init("this host")])
         report.disks = [.init(target, identifier: plan.unit, numbers: [:])]
+        let others = OtherValidations(
+            known: keys + keys.map { TargetInitiator.otherKey(of: $0) } + plan.registrations)
+        var hasListened = false
         for test in Self.tests {
             let began = (clock.now - start).milliseconds
             let result: TestResult
@@ -140,28 +144,58 @@ public struct TargetValidation: Sendable {
                 result = inUse(test, plan)
             } else {
                 progress(.began(test))
-                result = await run(test, plan, began: began) { progress(.step(test, $0)) }
+                if test.changesDisks {
+                    await listen(others, for: hasListened ? .zero : listeningTime)
+                    hasListened = true
+                }
+                if let reason = others.report() {
+                    result = test.withoutResult(
+                        .unfinished, "The unit was left alone: \(reason). Validate it again when that has ended.")
+                } else {
+                    result = await run(test, plan, others, began: began) { progress(.step(test, $0)) }
+                }
             }
             report.tests.append(result)
             progress(.ended(result))
         }
-        report.cleanup = await putBack(plan)
+        report.cleanup = await putBack(others)
         report.took = (clock.now - start).milliseconds
         return report
     }
 
+    /// By chance: of two validations that begin at once one is to hear the other.
+    private var listeningTime: Duration {
+        let (least, most) = (options.listening.lowerBound.milliseconds, options.listening.upperBound.milliseconds)
+        return .milliseconds(Double.random(in: least...most))
+    }
+
+    /// Looks whether another validation is there; one that cannot be seen will be told of by the tests.
+    private func listen(_ others: OtherValidations, for duration: Duration) async {
+        let (stop, open) = (StopFlag(), open)
+        await withTaskCancellationHandler {
+            try? await BlockingExecutor(threads: 1).run {
+                try others.listen(to: Disk(transport: open(0)), for: duration, stop)
+            }
+        } onCancel: {
+            stop.raise()
+        }
+    }
+
     private func inUse(_ test: TestDescription, _ plan: Plan) -> TestResult {
         let keys = plan.registrations.map(\.description).joined(separator: ", ")
+        let are = plan.registrations.count == 1 ? "is" : "are"
+        let others = OtherValidations(known: self.keys)
+        others.look(at: plan.registrations)
+        let owner = others.report() == nil ? "" : " It is another validation, which is at work, or was killed."
         return test.withoutResult(
-            .unfinished,
-            "The unit is in use, and was left alone: \(keys) \(plan.registrations.count == 1 ? "is" : "are") registered."
-        )
+            .unfinished, "The unit is in use, and was left alone: \(keys) \(are) registered.\(owner)")
     }
 
     // MARK: One test
 
     private func run(
-        _ test: TestDescription, _ plan: Plan, began: Double, onStep: @escaping @Sendable (TestStep) -> Void
+        _ test: TestDescription, _ plan: Plan, _ others: OtherValidations, began: Double,
+        onStep: @escaping @Sendable (TestStep) -> Void
     ) async -> TestResult {
         let recorder = TestRecorder(test, onStep: onStep)
         if test.changesDisks, test != Self.reservations, test != Self.arbitration, test != Self.simultaneous,
@@ -173,14 +207,18 @@ public struct TargetValidation: Sendable {
             switch test {
             case Self.arbitration: try await arbitrationScenario(recorder).challenge()
             case Self.simultaneous: try await arbitrationScenario(recorder).race()
-            default: try await blocking(test, plan, recorder)
+            default: try await blocking(test, plan, others, recorder)
             }
         } catch is CancellationError {
             return recorder.result(began: began, unfinished: "It was interrupted.", success: "")
         } catch {
+            if let reason = others.report() { return disturbed(recorder, began: began, reason) }
             return recorder.result(
                 began: began, unfinished: "The unit could not be asked any more: \(error).", success: "")
         }
+        // The scenarios of arbitration have not looked themselves.
+        if recorder.hasErrors { await listen(others, for: .zero) }
+        if let reason = others.report(), recorder.hasErrors { return disturbed(recorder, began: began, reason) }
         if test == Self.reservations, case .failure(let why) = plan.scratch {
             recorder.add(
                 Finding(
@@ -190,6 +228,14 @@ public struct TargetValidation: Sendable {
         return recorder.result(began: began, success: Self.success(of: test))
     }
 
+    /// What was found is not to be believed: two have been at work.
+    private func disturbed(_ recorder: TestRecorder, began: Double, _ reason: String) -> TestResult {
+        recorder.doubt(target, because: reason)
+        return recorder.result(
+            began: began, unfinished: "It was disturbed: \(reason). Validate the unit again when that has ended.",
+            success: "")
+    }
+
     private func arbitrationScenario(_ recorder: TestRecorder) -> ArbitrationScenario {
         ArbitrationScenario(
             target: target, recorder: recorder, executor: BlockingExecutor(threads: 4), timing: options.timing,
@@ -197,12 +243,14 @@ public struct TargetValidation: Sendable {
             names: names, keys: keys)
     }
 
-    private func blocking(_ test: TestDescription, _ plan: Plan, _ recorder: TestRecorder) async throws {
+    private func blocking(
+        _ test: TestDescription, _ plan: Plan, _ others: OtherValidations, _ recorder: TestRecorder
+    ) async throws {
         let stop = StopFlag()
         let validation = self
         try await withTaskCancellationHandler {
             try await BlockingExecutor(threads: 1).run {
-                let bench = validation.bench(recorder, scratch: try? plan.scratch.get(), stop)
+                let bench = validation.bench(recorder, scratch: try? plan.scratch.get(), others, stop)
                 do {
                     switch test {
                     case Self.list: try validation.describe(plan, bench)
@@ -220,13 +268,15 @@ public struct TargetValidation: Sendable {
         }
     }
 
-    private func bench(_ recorder: TestRecorder, scratch: UInt64?, _ stop: StopFlag) -> TargetBench {
+    private func bench(
+        _ recorder: TestRecorder, scratch: UInt64?, _ others: OtherValidations, _ stop: StopFlag
+    ) -> TargetBench {
         let initiators = (0...1).map { index in
             TargetInitiator(name: names[index], key: keys[index]) { try open(index) }
         }
         return TargetBench(
             target: target, first: initiators[0], second: initiators[1], scratch: scratch, recorder: recorder,
-            stop: stop)
+            others: others, stop: stop)
     }
 
     private func describe(_ plan: Plan, _ bench: TargetBench) throws {
@@ -270,13 +320,13 @@ public struct TargetValidation: Sendable {
     // MARK: Afterwards
 
     /// Takes off what the tests have registered; others' registrations are not touched.
-    private func putBack(_ plan: Plan) async -> [TestStep] {
+    private func putBack(_ others: OtherValidations) async -> [TestStep] {
         let validation = self
         // A task of its own: the validation's may be cancelled, and this has to be done all the same.
         let work = Task {
             try await BlockingExecutor(threads: 1).run { () -> [TestStep] in
                 let test = TestDescription("cleanup", "Clean-up", .storage, "")
-                let bench = validation.bench(TestRecorder(test), scratch: nil, StopFlag())
+                let bench = validation.bench(TestRecorder(test), scratch: nil, others, StopFlag())
                 let own = Set(validation.keys)
                 let disk = try bench.first.disk()
                 guard try disk.readKeys().keys.contains(where: own.contains) else {
@@ -284,7 +334,12 @@ public struct TargetValidation: Sendable {
                         TestStep("Nothing of the tests is left on the unit", disk: validation.target, outcome: .good)
                     ]
                 }
-                try bench.cleanUp()
+                do {
+                    try bench.cleanUp()
+                } catch let error as TargetBench.Disturbed {
+                    // Ours may be off all the same; the other validation's stay.
+                    if try disk.readKeys().keys.contains(where: own.contains) { throw error }
+                }
                 return [TestStep("Took the tests' registrations off", disk: validation.target, outcome: .good)]
             }
         }

@@ -19,9 +19,9 @@ struct ReportOptions: ParsableArguments {
     /// - Throws: what keeps a file from being written.
     func write(_ report: ValidationReport, on terminal: Terminal) throws {
         let path = html ?? "validation-\(Self.stamp(report.began)).html"
-        try write(HTMLReport.page(report), path)
-        if let json { try write(try JSONReport.document(report), json) }
-        if let junit { try write(JUnitReport.document(report), junit) }
+        try Self.write(HTMLReport.page(report), path)
+        if let json { try Self.write(try JSONReport.document(report), json) }
+        if let junit { try Self.write(JUnitReport.document(report), junit) }
         let style: Terminal.Style? =
             switch report.verdict {
             case .passed: .good
@@ -34,7 +34,8 @@ struct ReportOptions: ParsableArguments {
         terminal.line("Report: \(URL(fileURLWithPath: path).path)")
     }
 
-    private func write(_ text: String, _ path: String) throws {
+    /// Writes a file, all of it or nothing.
+    static func write(_ text: String, _ path: String) throws {
         do {
             try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
         } catch {
