@@ -158,7 +158,7 @@ let package = Package(
         .testTarget(
             name: "ValidationTests",
             dependencies: [
-                "Validation", "ClusPrepClient", "ClusterProtocols", "Reservations", "Volumes", "ErrorCodes",
+                "Validation", "ClusPrepClient", "ClusterProtocols", "NDR", "Reservations", "Volumes", "ErrorCodes",
             ]),
         .testTarget(
             name: "ClusterEngineTests",

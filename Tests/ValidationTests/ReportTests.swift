@@ -67,6 +67,7 @@ import Testing
     @Test func whatCouldNotBePutBackIsAWarning() {
         var report = Self.report
         report.tests = [report.tests[0]]
+        report.nodes = [report.nodes[0]]
         report.cleanup = [TestStep("Could not release", outcome: .bad)]
         #expect(report.verdict == .warning)
     }

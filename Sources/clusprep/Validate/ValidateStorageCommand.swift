@@ -92,9 +92,11 @@ struct ValidateStorageCommand: AsyncParsableCommand {
         chosen.evenInUse = evenInUse
         let identity = try options.identity()
         let secrets = try options.secrets()
+        // Two ports of one node are two nexuses to the disk. Far from those that a node's own disks have, and not those of another
+        // validation from this host: of two sessions with one name the later ends the earlier.
+        let port = UInt32.random(in: 0x2000..<0x4000) * 2
         return TargetValidation(target: target.description, options: chosen) { index in
-            // Two ports of one node are two nexuses to the disk. Far from those that a node's own disks have.
-            let opener = TargetOpener(initiator: identity.port(0x4000 + UInt32(index)), credentials: secrets)
+            let opener = TargetOpener(initiator: identity.port(port + UInt32(index)), credentials: secrets)
             return try opener.open(target)
         }
     }

@@ -1,4 +1,4 @@
-/// The tests of what nodes and their disks are made of, in the order in which they are run.
+/// The tests that list what the nodes are made of, in the order in which they are run.
 enum InventoryTests {
-    static let all: [any NodeTest] = []
+    static let all: [any NodeTest] = [ListOperatingSystem(), ListNetworkAdapters(), ListSoftwareUpdates()]
 }
