@@ -17,6 +17,9 @@ let package = Package(
         .executable(name: "clusprep-smb-probe", targets: ["clusprep-smb-probe"]),
         .executable(name: "idlc", targets: ["idlc"]),
         .library(name: "ClusPrepClient", targets: ["ClusPrepClient"]),
+        // For an interface of one's own: the runtime, and the plugin that compiles its IDL.
+        .library(name: "ClusPrepRPC", targets: ["NDR", "DCERPC", "Security", "ErrorCodes"]),
+        .plugin(name: "IDLPlugin", targets: ["IDLPlugin"]),
         .library(
             name: "ClusPrepProtocols", targets: ["NDR", "DCERPC", "DCOM", "Security", "ClusterProtocols", "ErrorCodes"]),
     ],
@@ -132,6 +135,12 @@ let package = Package(
                 "EventLog", "FileShares", "Volumes", "Validation", "NodeSetup", "Security", "ErrorCodes", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+
+        // What the library's articles show, in full; the tests run them.
+        .executableTarget(name: "FirstCall", dependencies: ["ClusPrepClient"], path: "Examples/FirstCall"),
+        .executableTarget(
+            name: "OwnInterface", dependencies: ["DCERPC", "NDR", "Security"], path: "Examples/OwnInterface",
+            exclude: ["hostload.idl", "idl.json"], plugins: ["IDLPlugin"]),
 
         // What several rooms' tests need.
         .target(name: "TestSupport", dependencies: ["Reservations"], path: "Tests/TestSupport"),

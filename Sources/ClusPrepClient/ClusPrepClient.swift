@@ -40,6 +40,7 @@ public struct ClusPrepClient: Sendable {
     /// - Parameters:
     ///   - host: its name or address.
     ///   - port: its endpoint mapper's port.
+    ///   - credentials: who calls.
     public init(host: String, port: UInt16 = 135, credentials: Credentials) {
         self.init(
             host: host, port: port,

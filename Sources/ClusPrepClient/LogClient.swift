@@ -56,7 +56,9 @@ public struct LogClient: Sendable {
     /// GenerateClusterLog, GenerateTimeSpanLog and their twins in local time (IClusterLog, opnums 3 to 6), which every version of
     /// the protocol has.
     ///
-    /// - Parameter minutes: how far back the log goes; nil for everything that the node keeps.
+    /// - Parameters:
+    ///   - minutes: how far back the log goes; nil for everything that the node keeps.
+    ///   - inLocalTime: whether times are the node's, not UTC.
     /// - Returns: the path of the file.
     public func generate(minutes: UInt32? = nil, inLocalTime: Bool = false) async throws -> String {
         switch (minutes, inLocalTime) {
@@ -77,7 +79,11 @@ public struct LogClient: Sendable {
 
     /// GenerateLogEx2 (IClusterLogEx3, opnum 12).
     ///
-    /// - Parameter separatesSections: whether each section gets a file of its own (NoCollate).
+    /// - Parameters:
+    ///   - kind: which log.
+    ///   - minutes: how far back it goes.
+    ///   - flags: the flags of the protocol.
+    ///   - separatesSections: whether each section gets a file of its own (NoCollate).
     /// - Returns: the paths of all files, the one with the events first.
     public func generate(
         _ kind: Kind, minutes: UInt32 = .max, flags: Flags = [], separatesSections: Bool = false
@@ -92,7 +98,9 @@ public struct LogClient: Sendable {
 
     /// ExportClusterPerformanceHistory (IClusterLogEx, opnum 7).
     ///
-    /// - Parameter stream: the stream's name; nil for all.
+    /// - Parameters:
+    ///   - stream: the stream's name; nil for all.
+    ///   - flags: the flags of the protocol.
     /// - Returns: the path of the file.
     public func exportPerformanceHistory(of stream: String? = nil, flags: Flags = []) async throws -> String {
         let response = try await logEx.exportClusterPerformanceHistory(

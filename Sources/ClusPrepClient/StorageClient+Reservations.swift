@@ -66,6 +66,7 @@ extension StorageClient {
     /// CprepDiskPRRegister3 (opnum 11).
     ///
     /// - Parameters:
+    ///   - disk: the disk.
     ///   - new: the key to register; zero removes the registration.
     ///   - old: the key that the node is registered with; zero ignores whether it is.
     public func register(_ disk: DiskID, key new: UInt64, replacing old: UInt64 = 0) async throws {
@@ -83,6 +84,7 @@ extension StorageClient {
     /// CprepDiskPRPreempt3 (opnum 13).
     ///
     /// - Parameters:
+    ///   - disk: the disk.
     ///   - owner: the key whose registrations go, and with them the reservation that one of them holds.
     ///   - key: the key that the node is registered with.
     public func preempt(_ disk: DiskID, owner: UInt64, key: UInt64) async throws {

@@ -104,7 +104,10 @@ public struct StorageClient: Sendable {
 
     /// CprepDiskRawRead (opnum 3).
     ///
-    /// - Parameter count: octets from the sector's beginning, up to 512.
+    /// - Parameters:
+    ///   - sector: its number, from zero.
+    ///   - disk: the disk.
+    ///   - count: octets from the sector's beginning, up to 512.
     public func read(sector: UInt32, of disk: DiskID, count: UInt32 = 512) async throws -> [UInt8] {
         let response = try await storage2.cprepDiskRawRead(
             .init(DiskId: disk.wire, ulSector: sector, cbData: count))
@@ -114,7 +117,10 @@ public struct StorageClient: Sendable {
 
     /// CprepDiskRawWrite (opnum 4).
     ///
-    /// - Parameter octets: up to 512; the rest of the sector is lost.
+    /// - Parameters:
+    ///   - octets: up to 512; the rest of the sector is lost.
+    ///   - sector: its number, from zero.
+    ///   - disk: the disk.
     public func write(_ octets: [UInt8], sector: UInt32, of disk: DiskID) async throws {
         let response = try await storage2.cprepDiskRawWrite(
             .init(DiskId: disk.wire, ulSector: sector, cbData: UInt32(octets.count), pbData: octets))
