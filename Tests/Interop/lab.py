@@ -173,6 +173,13 @@ class Lab:
             for node in self.nodes
             if listens(node["address"], node["endpointMapperPort"])
         ]
+        # Whatever was started for the lab names a file in its folder.
+        folder = str(self.folder).encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                if any(folder in word for word in words):
+                    found.append(f"process {process.name} ({words[0].decode(errors='replace')})")
         return found
 
 

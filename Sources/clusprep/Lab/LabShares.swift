@@ -11,6 +11,8 @@ actor LabShares {
     /// The port of all of them; nil before they are started.
     private(set) var port: Int?
 
+    private static let configurationName = "smb.conf"
+
     /// How long a server may take to start, and to stop.
     private static let patience = Duration.seconds(15)
 
@@ -63,7 +65,11 @@ actor LabShares {
             for server in servers { group.addTask { await server.stop(within: Self.patience) } }
         }
         servers = []
-        for folder in folders { try? FileManager.default.removeItem(at: folder) }
+        for folder in folders {
+            await SambaHelpers(configuration: folder.appendingPathComponent(Self.configurationName).path)
+                .end(within: Self.patience)
+            try? FileManager.default.removeItem(at: folder)
+        }
         folders = []
     }
 
@@ -72,7 +78,7 @@ actor LabShares {
     }
 
     private func configuration(of name: String) -> String {
-        folder(of: name).appendingPathComponent("smb.conf").path
+        folder(of: name).appendingPathComponent(Self.configurationName).path
     }
 
     private func prepare(_ samba: URL, name: String, address: String, port: Int) throws {
