@@ -37,6 +37,8 @@ from kdc import ENCTYPES, KDC  # noqa: E402
 from lab import Lab, binaries, tool, wait_until  # noqa: E402
 from logs import Logs  # noqa: E402
 
+import tshark  # noqa: E402
+
 REALM, NODE = "LAB.TEST", "node.lab.test"
 KEYTAB = FOLDER / "services.keytab"
 SCENARIOS = {}
@@ -495,6 +497,13 @@ def main(names: list[str]):
             entries[entry["file"]] = entry
             print(f"{entry['file']}: {(FOLDER / entry['file']).stat().st_size} octets", file=sys.stderr)
     order = [f"{name}.pcap" for name in SCENARIOS]
+    judgements = {
+        file: tshark.messages(FOLDER / file, entries[file].get("password"), KEYTAB if entries[file]["kerberos"] else None)
+        for file in order
+        if file in entries
+    }
+    lines = [f"{json.dumps(file)}: [\n" + ",\n".join(map(json.dumps, found)) + "\n]" for file, found in judgements.items()]
+    (FOLDER / "tshark.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
     index.write_text(json.dumps([entries[file] for file in order if file in entries], indent=1, ensure_ascii=False) + "\n")
 
 

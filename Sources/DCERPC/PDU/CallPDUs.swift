@@ -17,7 +17,7 @@ public struct RequestFields: Sendable, Hashable {
     public let object: GUID?
 
     /// Where the stub begins.
-    var stubOffset: Int { Self.size + (object == nil ? 0 : Self.objectSize) }
+    package var stubOffset: Int { Self.size + (object == nil ? 0 : Self.objectSize) }
 
     /// Makes them.
     public init(allocationHint: UInt32, contextID: UInt16, opnum: UInt16, object: GUID? = nil) {
@@ -41,7 +41,7 @@ public struct RequestFields: Sendable, Hashable {
 /// The fixed fields of a response ([C706] 12.6.4.10).
 public struct ResponseFields: Sendable, Hashable {
     /// The octets before the stub.
-    static let size = 24
+    package static let size = 24
 
     /// The stub's length in this and the following fragments, or zero.
     public let allocationHint: UInt32

@@ -126,7 +126,7 @@ public struct PDUHeader: Sendable, Hashable {
     }
 
     /// Where the security trailer begins, or the PDU's end if there is none ([MS-RPCE] 2.2.2.11).
-    var trailerOffset: Int {
+    package var trailerOffset: Int {
         authLength == 0 ? fragmentLength : fragmentLength - authLength - Self.trailerSize
     }
 }

@@ -23,7 +23,7 @@ public struct SecurityTrailer: Sendable, Hashable {
     /// Reads the trailer of a PDU, or nil if it has none.
     ///
     /// - Parameter bodyOffset: where the part of the PDU begins that padding may be cut from: behind the fixed fields.
-    init?(_ header: PDUHeader, of pdu: [UInt8], bodyOffset: Int) throws(PDUError) {
+    package init?(_ header: PDUHeader, of pdu: [UInt8], bodyOffset: Int) throws(PDUError) {
         guard header.authLength > 0 else { return nil }
         let offset = header.trailerOffset
         guard offset >= bodyOffset else {

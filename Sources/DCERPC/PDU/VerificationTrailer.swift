@@ -2,7 +2,7 @@ import NDR
 
 /// The verification trailer, which a client may put behind a request's stub to protect fields that its security provider
 /// does not ([MS-RPCE] 2.2.2.13).
-struct VerificationTrailer: Equatable {
+package struct VerificationTrailer: Equatable {
     /// What the request's header and presentation context say, to compare the trailer with.
     struct Expectation {
         let callID: UInt32
@@ -31,7 +31,7 @@ struct VerificationTrailer: Equatable {
     /// Where the trailer begins in a stub, or nil if there is none.
     ///
     /// What only looks like a trailer, because a parameter holds its signature, does not reach exactly to the stub's end.
-    static func offset(in stub: [UInt8]) -> Int? {
+    package static func offset(in stub: [UInt8]) -> Int? {
         guard stub.count >= signature.count + 4 else { return nil }
         var offset = (stub.count - signature.count - 4) & ~3
         let lowest = max(0, stub.count - longest)

@@ -45,7 +45,7 @@ public struct CapturedEndpoint: Sendable, Hashable, CustomStringConvertible {
 /// A connection of DCE/RPC, as far as the capture has it: who spoke to whom, and what was agreed on, in its order.
 public struct CapturedAssociation: Sendable, Identifiable {
     /// Its number, counted from 1 in the order in which the connections' first octets were captured.
-    public let id: Int
+    public internal(set) var id: Int
     /// The end that binds and calls.
     public let client: CapturedEndpoint
     /// The end that answers.

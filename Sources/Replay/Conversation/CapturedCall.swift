@@ -5,9 +5,9 @@ import Security
 /// One remote procedure call of a capture: its request beside its response.
 public struct CapturedCall: Sendable, Identifiable {
     /// Its number, counted from 1 in the order in which the requests (or lonely responses) were captured, over all associations.
-    public let id: Int
+    public internal(set) var id: Int
     /// The association's ``CapturedAssociation/id``.
-    public let association: Int
+    public internal(set) var association: Int
     /// Its position among its association's negotiations and calls, in the order in which the client sent them.
     public let position: Int
     /// The call identifier, which tells calls in flight on one association apart.
@@ -121,6 +121,8 @@ public struct CapturedTraffic: Sendable {
     public internal(set) var calls: [CapturedCall] = []
     /// What could not be read, or is out of the ordinary, in the order in which it was found.
     public internal(set) var remarks: [CaptureRemark] = []
+    /// What the file holds, in numbers.
+    public internal(set) var counts = CaptureCounts()
 
     /// Nothing yet.
     public init() {}
@@ -129,7 +131,7 @@ public struct CapturedTraffic: Sendable {
 /// Something that a reader of a capture should know.
 public struct CaptureRemark: Sendable, Hashable, CustomStringConvertible {
     /// The association that it is about, if it is about one.
-    public let association: Int?
+    public internal(set) var association: Int?
     /// When it was captured, if it has a time.
     public let time: CaptureTime?
     /// One sentence for people.
@@ -137,4 +139,24 @@ public struct CaptureRemark: Sendable, Hashable, CustomStringConvertible {
 
     /// The sentence.
     public var description: String { text }
+}
+
+/// What a capture holds, in numbers.
+public struct CaptureCounts: Sendable, Hashable {
+    /// All packets.
+    public internal(set) var packets = 0
+    /// Packets that are not TCP over IP.
+    public internal(set) var otherPackets = 0
+    /// Fragments of IP packets, which are not put together again.
+    public internal(set) var fragments = 0
+    /// TCP connections.
+    public internal(set) var connections = 0
+    /// TCP connections that are not DCE/RPC.
+    public internal(set) var foreignConnections = 0
+    /// Segments that had come before, wholly or in part.
+    public internal(set) var retransmissions = 0
+    /// Segments that came before others that belong in front of them.
+    public internal(set) var outOfOrder = 0
+    /// Octets of DCE/RPC's connections that the capture does not have.
+    public internal(set) var lostOctets = 0
 }

@@ -186,7 +186,7 @@ private struct FileStamp: Equatable {
 }
 
 /// libkrb5 for the time of one task.
-private struct KerberosLibrary: ~Copyable {
+struct KerberosLibrary: ~Copyable {
     private let context: krb5_context
 
     init() throws(KerberosError) {

@@ -1,0 +1,166 @@
+import Foundation
+import Testing
+
+@testable import Replay
+
+/// Files that are cut, damaged, or something else.
+@Suite struct HostileCaptureTests {
+    /// Each capture cut at every 97th octet: what is whole is read, the rest is said, nothing crashes.
+    @Test(arguments: Capture.all)
+    func cut(_ capture: Capture) throws {
+        let octets = try capture.octets
+        let whole = try CaptureReader().read(octets: octets)
+        var most = 0
+        for length in stride(from: 97, to: octets.count, by: 97) {
+            let traffic = try CaptureReader().read(octets: Array(octets[..<length]))
+            #expect(traffic.calls.count >= most)
+            most = traffic.calls.count
+            #expect(traffic.calls.count <= whole.calls.count)
+        }
+        #expect(most >= whole.calls.count - 1)
+        for length in 0..<24 {
+            #expect(throws: CaptureError.self) {
+                try CaptureReader().read(octets: Array(octets[..<length]))
+            }
+        }
+    }
+
+    /// Single octets are changed all over a file, with the secrets at hand.
+    @Test(arguments: ["impacket-network", "samba-torture", "impacket-kerberos-rc4"])
+    func damaged(_ name: String) throws {
+        let capture = try Capture.named(name)
+        let keys = try capture.keys
+        let octets = try capture.octets
+        for position in stride(from: 24, to: octets.count, by: 41) {
+            for value in [0x00, 0xFF, octets[position] ^ 0x01] as [UInt8] {
+                var changed = octets
+                changed[position] = value
+                _ = try? CaptureReader(keys: keys).read(octets: changed)
+            }
+        }
+    }
+
+    @Test func noCapture() throws {
+        #expect {
+            try CaptureReader().read(octets: Array("this is a text, and no capture at all".utf8), name: "notes.txt")
+        } throws: { error in
+            "\(error)".hasPrefix("notes.txt is no capture that can be read: ")
+        }
+        #expect(throws: CaptureError.self) { try CaptureReader().read(path: "/nonexistent/file.pcap") }
+    }
+
+    @Test func anUnknownLink() throws {
+        #expect(throws: CaptureError.linkType(file: "x.pcap", name: "IEEE802_11")) {
+            try CaptureReader().read(octets: CaptureWriter(link: 105).octets, name: "x.pcap")
+        }
+    }
+
+    /// A connection of another protocol is left alone, and counted.
+    @Test func otherProtocols() throws {
+        var peer = Peer()
+        peer.open()
+        peer.send(.first, Array("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n".utf8))
+        peer.send(.second, Array("HTTP/1.1 200 OK\r\n\r\n".utf8))
+        let traffic = try CaptureReader().read(octets: peer.writer.octets)
+        #expect(traffic.associations.isEmpty)
+        #expect(traffic.counts.foreignConnections == 1)
+        #expect(traffic.counts.connections == 1)
+    }
+
+    /// PDUs whose lengths are not true.
+    @Test(
+        arguments: [
+            // Shorter than its header; with more authentication than PDU; without an end; of no type; with a padding that is longer.
+            [5, 0, 11, 3, 0x10, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0],
+            [5, 0, 11, 3, 0x10, 0, 0, 0, 16, 0, 255, 255, 1, 0, 0, 0],
+            [5, 0, 11, 3, 0x10, 0, 0, 0, 255, 255, 0, 0, 1, 0, 0, 0],
+            [5, 0, 99, 3, 0x10, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0],
+            [
+                5, 0, 0, 3, 0x10, 0, 0, 0, 40, 0, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 6, 255, 0, 0, 0, 0, 0,
+                1, 2, 3, 4, 5, 6, 7, 8,
+            ],
+        ] as [[UInt8]])
+    func lyingLengths(_ pdu: [UInt8]) throws {
+        let bind: [UInt8] = [5, 0, 11, 3, 0x10, 0, 0, 0, 28, 0, 0, 0, 1, 0, 0, 0, 0, 16, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0]
+        for start in [[], bind] {
+            var peer = Peer()
+            peer.open()
+            peer.send(.first, start + pdu)
+            peer.send(.second, pdu)
+            peer.send(.first, bind)
+            let traffic = try CaptureReader().read(octets: peer.writer.octets)
+            if !start.isEmpty {
+                #expect(traffic.associations.count == 1)
+                #expect(!traffic.remarks.isEmpty)
+            }
+        }
+    }
+
+    /// What never comes in order is not kept for ever.
+    @Test func memoryIsBounded() {
+        let segment = TCPSegment.test(.first, sequence: 1000, payload: [5])
+        var connection = TCPConnection(segment)
+        connection.take(segment) { _ in }
+        var delivered = 0
+        // Every other segment is missing, for 64 MiB.
+        for index in 0..<UInt32(1 << 16) {
+            let later = TCPSegment.test(
+                .first, sequence: 2000 + index * 2048, payload: [UInt8](repeating: 0, count: 1024))
+            connection.take(later) { event in
+                if case .data(_, let octets, _) = event { delivered += octets.count }
+            }
+        }
+        #expect(delivered >= (1 << 26) - TCPConnection.maximumWaiting - 1024)
+        #expect(connection.statistics.lost > 1 << 25)
+    }
+}
+
+/// Two sides of a made-up connection, and the capture of it.
+struct Peer {
+    var writer = CaptureWriter(link: 101)
+    private var numbers: [UInt32] = [1000, 5000]
+    private var time: Int64 = 1_700_000_000_000_000_000
+
+    mutating func open() {
+        packet(.first, flags: 0x02, [])
+        numbers[0] += 1
+        packet(.second, flags: 0x12, [])
+        numbers[1] += 1
+    }
+
+    mutating func send(_ side: TCPConnection.Side, _ payload: [UInt8]) {
+        packet(side, flags: 0x18, payload)
+        numbers[side.rawValue] += UInt32(payload.count)
+    }
+
+    private mutating func packet(_ side: TCPConnection.Side, flags: UInt8, _ payload: [UInt8]) {
+        func big<Value: FixedWidthInteger>(_ value: Value) -> [UInt8] {
+            withUnsafeBytes(of: value.bigEndian) { Array($0) }
+        }
+        let ports: [UInt16] = side == .first ? [40_000, 135] : [135, 40_000]
+        let ends: [UInt8] = side == .first ? [1, 2] : [2, 1]
+        let tcp =
+            ports.flatMap(big) + big(numbers[side.rawValue])
+            + big(flags & 0x10 == 0 ? UInt32(0) : numbers[side.other.rawValue])
+            + [0x50, flags, 0xFF, 0xFF, 0, 0, 0, 0] + payload
+        let head: [UInt8] = [0x45, 0] + big(UInt16(20 + tcp.count)) + [0, 0, 0x40, 0, 64, 6, 0, 0]
+        writer.packet(head + [192, 0, 2, ends[0], 192, 0, 2, ends[1]] + tcp, at: time)
+        time += 1_000_000
+    }
+}
+
+extension TCPSegment {
+    static func test(
+        _ side: TCPConnection.Side, sequence: UInt32, acknowledged: UInt32? = nil, payload: [UInt8] = [],
+        syn: Bool = false,
+        fin: Bool = false, at time: Int64 = 0
+    ) -> TCPSegment {
+        let ends = [
+            TransportAddress(octets: [192, 0, 2, 1], port: 40_000),
+            TransportAddress(octets: [192, 0, 2, 2], port: 135),
+        ]
+        return TCPSegment(
+            time: CaptureTime(nanoseconds: time), source: ends[side.rawValue], destination: ends[side.other.rawValue],
+            sequence: sequence, acknowledged: acknowledged, isSYN: syn, isFIN: fin, isRST: false, payload: payload)
+    }
+}
