@@ -135,6 +135,11 @@ import Testing
         #expect(page.contains("2023-11-14 22:13:20 UTC"))
     }
 
+    @Test func aTableWithoutRowsSaysSo() {
+        let table = HTMLText.table("Nothing", columns: ["A", "B"], rows: [])
+        #expect(table.contains("<td role=\"cell\" colspan=\"2\" class=\"soft\">None.</td>"))
+    }
+
     @Test func barsKeepWithinThePicture() {
         let bars = [
             Chart.Bar("huge", .infinity), .init("none", .nan), .init("less than nothing", -5), .init("some", 3),

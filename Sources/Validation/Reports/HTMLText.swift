@@ -40,11 +40,12 @@ enum HTMLText {
             let cells = zip(columns, row).map { "<td role=\"cell\" data-head=\"\(escaped($0))\">\($1)</td>" }.joined()
             return "<tr role=\"row\">\(cells)</tr>"
         }.joined(separator: "\n")
+        let none = "<tr role=\"row\"><td role=\"cell\" colspan=\"\(columns.count)\" class=\"soft\">None.</td></tr>"
         return """
             <table role="table"\(attributes)><caption>\(escaped(caption))</caption>
             <thead role="rowgroup"><tr role="row">\(head)</tr></thead>
             <tbody role="rowgroup">
-            \(body)
+            \(rows.isEmpty ? none : body)
             </tbody></table>
 
             """

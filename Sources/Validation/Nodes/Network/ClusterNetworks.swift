@@ -6,7 +6,7 @@ struct ClusterNetworks: NodeTest {
         "cluster-network-configuration", "Validate Cluster Network Configuration", .network,
         "Tells which networks the nodes have in common, and whether the loss of one would cut them off from each other."
     )
-    let success = "The nodes have several networks in common."
+    let success = "The loss of one network does not separate the nodes."
     let leastNodes = 2
 
     func run(_ context: NodeTestContext) async throws {
