@@ -38,7 +38,10 @@ struct NodeOptions: ParsableArguments {
     }
 
     /// The two parts of the user; nil where there are not both of them.
-    var account: (domain: String, name: String)? {
+    var account: (domain: String, name: String)? { Self.account(user) }
+
+    /// The two parts of DOMAIN\NAME; nil for anything else.
+    static func account(_ user: String?) -> (domain: String, name: String)? {
         guard let user, let backslash = user.firstIndex(of: "\\") else { return nil }
         let (domain, name) = (String(user[..<backslash]), String(user[user.index(after: backslash)...]))
         guard !domain.isEmpty, !name.isEmpty, !name.contains("\\") else { return nil }

@@ -66,10 +66,18 @@ import Testing
 
     @Test func whatCouldNotBePutBackIsAWarning() {
         var report = Self.report
+        report.nodes = [report.nodes[0]]
         report.tests = [report.tests[0]]
         report.nodes = [report.nodes[0]]
         report.cleanup = [TestStep("Could not release", outcome: .bad)]
         #expect(report.verdict == .warning)
+    }
+
+    @Test func ofANodeThatDidNotAnswerNothingCanBeSaid() {
+        var report = Self.report
+        report.tests = [report.tests[0]]
+        #expect(report.verdict == .unfinished)
+        #expect(report.exitStatus == 2)
     }
 
     // MARK: HTML

@@ -4,6 +4,11 @@ import ArgumentParser
 struct ValidateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "validate",
-        abstract: "Tells whether storage is fit for a failover cluster.",
-        subcommands: [ValidateStorageCommand.self])
+        abstract: "Tells whether nodes and storage are fit for a failover cluster.",
+        discussion: """
+            clusprep validate NODE… validates nodes and the disks that they share; clusprep validate storage a disk, without any \
+            node.
+            """,
+        subcommands: [ValidateNodesCommand.self, ValidateStorageCommand.self],
+        defaultSubcommand: ValidateNodesCommand.self)
 }

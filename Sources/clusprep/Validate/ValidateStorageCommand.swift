@@ -63,10 +63,7 @@ struct ValidateStorageCommand: AsyncParsableCommand {
     func run() async throws {
         let terminal = Terminal.standardOutput
         if list {
-            let width = TargetValidation.tests.map(\.id.count).max() ?? 0
-            for test in TargetValidation.tests {
-                terminal.line(test.id.padding(toLength: width + 2, withPad: " ", startingAt: 0) + test.title)
-            }
+            ValidationDisplay.list(TargetValidation.tests, on: terminal)
             return
         }
         guard let target else { return }
@@ -80,7 +77,9 @@ struct ValidateStorageCommand: AsyncParsableCommand {
         }
         ValidationDisplay.show(plan, of: validation.target, evenInUse: evenInUse, on: terminal)
         guard yes || confirmed(plan) else { throw ExitCode(2) }
-        let report = await run(validation, plan, terminal)
+        let report = await ValidationDisplay(terminal).following { progress in
+            await validation.run(plan, generator: "clusprep \(Clusprep.configuration.version)", progress: progress)
+        }
         try reports.write(report, on: terminal)
         guard report.exitStatus == 0 else { throw ExitCode(report.exitStatus) }
     }
@@ -103,29 +102,7 @@ struct ValidateStorageCommand: AsyncParsableCommand {
 
     /// Asks where there is somebody to ask, and something to ask about.
     private func confirmed(_ plan: TargetValidation.Plan) -> Bool {
-        guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1, plan.tests.contains(where: \.changesDisks),
-            evenInUse || !plan.isInUse
-        else { return true }
-        FileHandle.standardOutput.write(Data("Go on? [y/N] ".utf8))
-        return ["y", "yes"].contains(readLine()?.lowercased())
-    }
-
-    /// Runs it, until its end or the first signal.
-    private func run(
-        _ validation: TargetValidation, _ plan: TargetValidation.Plan, _ terminal: Terminal
-    ) async -> ValidationReport {
-        let display = ValidationDisplay(terminal)
-        let work = Task {
-            await validation.run(plan, generator: "clusprep \(Clusprep.configuration.version)") { display.show($0) }
-        }
-        let signals = StopSignals()
-        let watch = Task {
-            for await _ in signals.arrivals {
-                display.note("Interrupted: putting everything back.")
-                work.cancel()
-            }
-        }
-        defer { watch.cancel() }
-        return await work.value
+        guard plan.tests.contains(where: \.changesDisks), evenInUse || !plan.isInUse else { return true }
+        return ValidationDisplay.isConfirmed()
     }
 }

@@ -31,6 +31,69 @@ final class ValidationDisplay: Sendable {
         terminal.line()
     }
 
+    /// The plan of a validation of nodes, before anything is written.
+    static func show(_ plan: NodePlan, evenInUse: Bool, on terminal: Terminal) {
+        for node in plan.nodes {
+            terminal.line(terminal.styled(Terminal.printable(node.name), .bold))
+            if let failure = node.failure {
+                terminal.line("  " + terminal.styled("does not answer: \(Terminal.printable(failure))", .bad))
+            } else {
+                let label = node.hostLabel.map { "calls itself \($0), " } ?? ""
+                terminal.line("  " + Terminal.printable(label + "version \(node.version ?? "unknown")"))
+            }
+        }
+        for disk in plan.disks {
+            let places = disk.places.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.number)" }
+            terminal.line(
+                Terminal.printable(
+                    "\(disk.name)  \(disk.identifier?.text ?? disk.label)  (\(places.joined(separator: ", ")))"))
+            if let exclusion = disk.exclusion {
+                terminal.line("  left alone: " + Terminal.printable(exclusion))
+            } else if disk.isInUse, evenInUse {
+                terminal.line("  " + terminal.styled("Its registrations will be REMOVED.", .bad))
+            }
+        }
+        for name in plan.unknownDisks {
+            terminal.line(terminal.styled("No disk goes by the name \(Terminal.printable(name)).", .bad))
+        }
+        terminal.line("tests: " + plan.tests.map(\.id).joined(separator: ", "))
+        for test in plan.tests where plan.changesDisks {
+            if let writes = test.writes { terminal.line("  \(test.id) writes \(writes)") }
+        }
+        terminal.line()
+    }
+
+    /// The tests that there are, a line for each.
+    static func list(_ tests: [TestDescription], on terminal: Terminal) {
+        let width = tests.map(\.id.count).max() ?? 0
+        for test in tests {
+            terminal.line(test.id.padding(toLength: width + 2, withPad: " ", startingAt: 0) + test.title)
+        }
+    }
+
+    /// Asks whether to go on, where there is somebody to ask.
+    static func isConfirmed() -> Bool {
+        guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return true }
+        FileHandle.standardOutput.write(Data("Go on? [y/N] ".utf8))
+        return ["y", "yes"].contains(readLine()?.lowercased())
+    }
+
+    /// Shows a validation until its end; the first signal interrupts it.
+    func following(
+        _ validation: @escaping @Sendable (@escaping @Sendable (ValidationProgress) -> Void) async -> ValidationReport
+    ) async -> ValidationReport {
+        let work = Task { await validation { self.show($0) } }
+        let signals = StopSignals()
+        let watch = Task {
+            for await _ in signals.arrivals {
+                note("Interrupted: putting everything back.")
+                work.cancel()
+            }
+        }
+        defer { watch.cancel() }
+        return await work.value
+    }
+
     /// What happens.
     func show(_ event: ValidationProgress) {
         switch event {

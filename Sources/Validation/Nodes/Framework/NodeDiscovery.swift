@@ -142,6 +142,10 @@ struct NodeDiscovery: Sendable {
             return "\(node) says that a cluster cannot use it"
                 + (reasons.isEmpty ? "" : ": " + reasons.joined(separator: ", "))
         }
+        // Its arbitration sectors, and what lies on it, are known by its partition table alone.
+        if disk.places.values.contains(where: { $0.flags.style == "RAW" }) {
+            return "it has no partition table: initialise it, with GPT or MBR"
+        }
         if disk.identifier == nil { return "it has no identifier (VPD page 83h) by which nodes could recognise it" }
         if nodes > 1, disk.places.count == 1, let only = disk.places.keys.first { return "only \(only) has it" }
         return nil

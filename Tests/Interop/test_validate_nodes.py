@@ -1,0 +1,174 @@
+"""`clusprep validate NODE…` against a lab: what it says, what becomes of it when a node dies, and what it leaves behind."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import csvp
+import pytest
+from lab import alive, binaries, wait_until
+
+#: What changes disks, in the order in which it is run.
+CHANGING = [
+    "persistent-reservation", "disk-arbitration", "multiple-arbitration", "disk-failover", "simultaneous-failover",
+    "disk-access-latency", "file-system",
+]
+
+
+class Validation:
+    """A validation of the lab's nodes that runs."""
+
+    def __init__(self, lab, folder, *arguments: str):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.json, self.html, self.junit = (folder / f"report.{kind}" for kind in ("json", "html", "xml"))
+        self.process = subprocess.Popen(
+            [
+                binaries() / "clusprep", "validate", "--lab", lab.folder, "--html", self.html, "--json", self.json,
+                "--junit", self.junit, *arguments,
+            ],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        self.said = ""
+
+    def planned(self):
+        """Waits until the plan is shown: the tests begin."""
+        while not (line := self.process.stdout.readline()).startswith("tests:"):
+            assert line, self.process.stderr.read()
+            self.said += line
+        return self
+
+    def end(self) -> tuple[int, dict]:
+        """The exit status and the report."""
+        said, complaints = self.process.communicate(timeout=120)
+        self.said += said
+        assert self.json.exists(), complaints + self.said
+        report = json.loads(self.json.read_text())
+        assert self.html.read_text().startswith("<!DOCTYPE html>")
+        assert self.junit.read_text().startswith("<?xml")
+        return self.process.returncode, report
+
+
+def result(report: dict, test: str) -> dict:
+    return next(item for item in report["tests"] if item["id"] == test)
+
+
+def kill(lab, index: int):
+    """No warning, no tidying up: what the node has registered stays."""
+    os.kill(lab.nodes[index]["pid"], signal.SIGKILL)
+    wait_until(lambda: not alive(lab.nodes[index]["pid"]), 10, "the node to end")
+
+
+def left(lab) -> list[str]:
+    """The keys that are registered on the lab's disks, as somebody else sees them."""
+    done = subprocess.run(
+        [binaries() / "clusprep", "disks", "--no-local", "--json", "--disk", *[disk["path"] for disk in lab.disks]],
+        capture_output=True, text=True, timeout=30, check=True,
+    )
+    return [key for disk in json.loads(done.stdout)["disks"] for key in disk.get("reservations", {}).get("keys", [])]
+
+
+@pytest.fixture(autouse=True)
+def clean(lab):
+    """Every test ends with free disks and both nodes."""
+    yield
+    for index, node in enumerate(lab.nodes):
+        if not alive(node["pid"]):
+            lab.daemons[index].start(node, lab.log)
+    wait_until(lambda: not left(lab), 20, "the nodes to let go of the disks")
+
+
+def test_healthy_nodes_pass(lab, tmp_path):
+    validation = Validation(lab, tmp_path, "--include", "storage")
+    status, report = validation.end()
+    for test in report["tests"]:
+        if test["category"] != "storage":
+            assert test["verdict"] == "excluded"
+        # Without an SMB server the nodes have no shared volumes, which is a warning.
+        elif not test["id"].startswith("csv-"):
+            assert test["verdict"] == "passed", (test["id"], test["summary"])
+    assert status == 0
+    assert left(lab) == []
+    assert [disk["numbers"] for disk in report["disks"]] == [{"node1": 0, "node2": 0}, {"node1": 1, "node2": 1}]
+    assert all("exclusion" not in disk for disk in report["disks"])
+    steps = result(report, "persistent-reservation")["steps"]
+    assert {step["call"]["name"] for step in steps if "call" in step} >= {
+        f"CprepDisk{name}" for name in (
+            "PRRegister3", "PRReserve3", "PRRelease3", "PRPreempt3", "PRClear3", "FindKey3", "IsPRPresent3", "RawWrite",
+        )
+    }
+    refused = [step for step in steps if step["text"] == "Reserve what another node has reserved"]
+    assert [step["call"]["result"] for step in refused] == ["0x800700AA"] * 2
+    assert "passed" in validation.said and "\x1b" not in validation.said
+
+
+@pytest.mark.parametrize("test", CHANGING)
+@pytest.mark.parametrize("which", [0, 1])
+def test_node_that_is_killed(lab, tmp_path, test, which):
+    """At different times in the test: the validation tells of it, and what the node held is taken off by the other one."""
+    validation = Validation(lab, tmp_path, "--include", test).planned()
+    if test in ("disk-arbitration", "multiple-arbitration"):
+        wait_until(lambda: left(lab) or validation.process.poll() is not None, 20, "a registration")
+    else:
+        time.sleep(0.02 + 0.05 * which)
+    kill(lab, which)
+    status, report = validation.end()
+    outcome = result(report, test)
+    if outcome["verdict"] == "passed":  # it was faster
+        assert status == 0
+    else:
+        assert outcome["verdict"] == "unfinished", outcome["summary"]
+        assert f"node{which + 1}" in outcome["summary"]
+        assert status == 2
+    assert all(step["outcome"] != "bad" for step in report["cleanup"]), report["cleanup"]
+    assert left(lab) == []
+
+
+@pytest.mark.parametrize("delay", [0.1, 1.5])
+def test_interrupted(lab, tmp_path, delay):
+    validation = Validation(lab, tmp_path, "--include", "storage").planned()
+    time.sleep(delay)
+    validation.process.send_signal(signal.SIGINT)
+    status, report = validation.end()
+    assert status == 2
+    assert any("interrupted" in test["summary"] for test in report["tests"])
+    assert "Interrupted: putting everything back." in validation.said
+    assert left(lab) == []
+
+
+def test_two_at_once_tell_of_each_other(lab, tmp_path):
+    both = [Validation(lab, tmp_path / name, "--include", *CHANGING) for name in ("one", "two")]
+    told = 0
+    for validation in both:
+        _, report = validation.end()
+        for test in report["tests"]:
+            assert test["verdict"] != "failed", test["summary"]
+        told += any("another validation" in disk.get("exclusion", "") for disk in report["disks"])
+        told += any("registered with it" in disk.get("exclusion", "") for disk in report["disks"])
+    assert told
+    assert left(lab) == []
+
+
+def test_disk_in_use_is_left_alone(lab, clients, tmp_path):
+    storage = clients.storage(ready=True)
+    disk = csvp.DiskID(csvp.CprepIdNumber, 0)
+    assert storage.attach(disk) == csvp.S_OK
+    assert storage.arbitrate(disk) == csvp.S_OK
+    before = left(lab)
+    status, report = Validation(lab, tmp_path, "--include", "list-disks", "disk-arbitration", "--disks", "0").end()
+    assert status == 2
+    assert "registered" in report["disks"][0]["exclusion"]
+    assert left(lab) == before
+
+
+def test_wrong_command_lines(lab):
+    def status(*arguments: str) -> int:
+        return subprocess.run(
+            [binaries() / "clusprep", "validate", *arguments], capture_output=True, stdin=subprocess.DEVNULL, timeout=30
+        ).returncode
+
+    assert status() == 64
+    assert status("node1") == 64  # neither --user nor --kerberos
+    assert status("--lab", str(lab.folder), "--include", "no-such-test") == 64
+    assert status("--list") == 0

@@ -1,0 +1,259 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import Validation
+
+/// The storage tests over nodes and disks that are not there.
+@Suite struct NodeStorageTests {
+    private func validation(_ nodes: [FakeNode], include: Set<String>? = nil) -> NodeValidation {
+        var options = NodeValidationOptions()
+        options.include = include
+        return NodeValidation(nodes, options: options, tests: StorageTests.all)
+    }
+
+    private func report(_ nodes: [FakeNode], include: Set<String>? = nil) async -> ValidationReport {
+        let validation = validation(nodes, include: include)
+        return await validation.run(await validation.plan(), generator: "test")
+    }
+
+    private func nodes(_ flaws: Set<DiskFlaw> = [], count: Int = 2) -> ([FakeNode], [FakeDisk]) {
+        let disks = [FakeDisk(0, flaws: flaws), FakeDisk(1)]
+        return ((1...count).map { FakeNode("node\($0)", disks) }, disks)
+    }
+
+    @Test(arguments: [2, 3]) func healthyDisksPass(count: Int) async {
+        let (nodes, disks) = nodes(count: count)
+        let report = await report(nodes)
+        #expect(
+            report.verdict == .passed,
+            "\(report.tests.filter { $0.verdict != .passed }.map { "\($0.id): \($0.summary)" })")
+        #expect(report.tests.count == StorageTests.all.count)
+        #expect(disks.flatMap(\.leftovers) == [])
+        #expect(nodes.map(\.openObjects) == Array(repeating: 0, count: count))
+        #expect(report.disks.map(\.identifier) == ["naa.6000000000000100", "naa.6000000000000200"])
+        #expect(report.disks[0].numbers == Dictionary(uniqueKeysWithValues: nodes.map { ($0.name, 0) }))
+    }
+
+    /// Each flaw, the test that has to find it, and the method that it has to name.
+    static let faults: [(DiskFlaw, String, String)] = [
+        (.registrationUnseen, "persistent-reservation", "CprepDiskPRRegister3"),
+        (.registrationBelievesAnyKey, "persistent-reservation", "CprepDiskPRRegister3"),
+        (.reserveByOthers, "persistent-reservation", "CprepDiskPRReserve3"),
+        (.writesNotKeptOut, "persistent-reservation", "CprepDiskRawWrite"),
+        (.registrantsKeptOut, "persistent-reservation", "CprepDiskRawWrite"),
+        (.releaseByAnybody, "persistent-reservation", "CprepDiskPRRelease3"),
+        (.preemptChangesNothing, "persistent-reservation", "CprepDiskPRPreempt3"),
+        (.preemptKeepsItsVictim, "persistent-reservation", "CprepDiskPRPreempt3"),
+        (.clearKeepsKeys, "persistent-reservation", "CprepDiskPRClear3"),
+        (.reservationOutlivesItsHolder, "persistent-reservation", "CprepDiskPRRegister3"),
+        (.takenFromItsOwner, "disk-arbitration", "CprepDiskPRArbitrate"),
+        (.takenFromItsOwner, "multiple-arbitration", "CprepDiskPRArbitrate"),
+        (.neverGivenBack, "disk-arbitration", "CprepDiskPRArbitrate"),
+        (.writesLost, "disk-failover", "CprepDiskVerifyFileData"),
+        (.writesLost, "simultaneous-failover", "CprepDiskVerifyFileData"),
+        (.slowToRead, "disk-access-latency", "CprepDiskRawRead"),
+        (.slowToWrite, "disk-access-latency", "CprepDiskRawWrite"),
+        (.fileSystemUnsupported, "file-system", "CprepDiskGetFSName"),
+        (.identifierDiffers, "vital-product-data", "CprepDiskGetUniqueIds"),
+        (.serialNumberDiffers, "vital-product-data", "CprepDiskGetProps3"),
+        (.identifierMissing, "vital-product-data", "CprepDiskGetUniqueIds"),
+        (.pathsNotCombined, "mpio-disks", "CprepDiskGetProps3"),
+    ]
+
+    @Test(arguments: faults) func faultsAreNamed(flaw: DiskFlaw, test: String, command: String) async throws {
+        let (nodes, _) = nodes([flaw])
+        let report = await report(nodes, include: [test])
+        let result = try #require(report.tests.first { $0.id == test })
+        let errors = result.findings.filter { $0.severity == .error }
+        #expect(result.verdict == .failed, "\(result.summary)")
+        #expect(errors.first?.command == command, "\(errors)")
+        #expect(errors.allSatisfy { $0.advice != nil })
+        #expect(report.exitStatus == 1)
+    }
+
+    @Test func everyFlawIsTried() {
+        #expect(Set(Self.faults.map(\.0)) == Set(DiskFlaw.allCases))
+    }
+
+    // MARK: Nodes that die
+
+    /// Each test that changes disks, and the methods in the middle of it.
+    static let deaths: [(String, NodeMethod)] = [
+        ("persistent-reservation", .prReserve3), ("persistent-reservation", .prPreempt3),
+        ("persistent-reservation", .rawWrite),
+        ("disk-arbitration", .prArbitrate), ("disk-arbitration", .stopDefense), ("multiple-arbitration", .prArbitrate),
+        ("disk-failover", .writeFileData), ("disk-failover", .verifyFileData), ("disk-failover", .offline),
+        ("simultaneous-failover", .online), ("simultaneous-failover", .stopDefense),
+        ("disk-access-latency", .rawWrite), ("file-system", .getFSName),
+    ]
+
+    @Test(arguments: deaths, [0, 1]) func aNodeThatDiesLeavesNothing(death: (String, NodeMethod), which: Int)
+        async throws
+    {
+        let disks = [FakeDisk(0), FakeDisk(1)]
+        let isArmed = Mutex(false)
+        let nodes = (0..<2).map { index in
+            FakeNode("node\(index + 1)", disks) { method in
+                index == which && method == death.1 && isArmed.withLock(\.self)
+            }
+        }
+        let validation = validation(nodes, include: [death.0])
+        let plan = await validation.plan()
+        let report = await validation.run(plan, generator: "test") { event in
+            // Not before the claims are made: it is the test in the middle of which the node dies.
+            if case .step(_, let step) = event, step.text.hasPrefix("Look whether anybody else") {
+                isArmed.withLock { $0 = true }
+            }
+        }
+        let result = try #require(report.tests.first { $0.id == death.0 })
+        guard nodes[which].isDead else {
+            // The other node does all of that.
+            #expect(result.verdict == .passed)
+            return
+        }
+        #expect(result.verdict == .unfinished, "\(result.verdict) \(result.summary)")
+        #expect(result.summary.contains("\(nodes[which].name) was lost"), "\(result.summary)")
+        #expect(result.steps.contains { $0.outcome == .lost && $0.call?.name == death.1.name })
+        #expect(disks.flatMap(\.leftovers) == [], "\(report.cleanup)")
+        #expect(report.cleanup.allSatisfy { $0.outcome != .bad }, "\(report.cleanup)")
+        #expect(report.exitStatus == 2)
+    }
+
+    @Test func whatNobodyCanUndoIsToldWithWhatToDo() async throws {
+        let disks = [FakeDisk(0)]
+        let nodes = (1...2).map { index in FakeNode("node\(index)", disks) }
+        let validation = validation(nodes, include: ["disk-failover"])
+        let report = await validation.run(await validation.plan(), generator: "test") { event in
+            if case .step(_, let step) = event, step.call?.name == "CprepDiskWriteFileData" {
+                for node in nodes { node.die() }
+            }
+        }
+        #expect(report.verdict == .unfinished)
+        let told = report.cleanup.filter { $0.outcome == .bad }
+        #expect(told.contains { $0.text.contains("registration") || $0.text.contains("ownership") })
+        #expect(told.contains { $0.text.contains("the file clusprep-validation-") })
+        #expect(told.allSatisfy { $0.disk == "disk 0" && $0.detail?.contains("no node") == true })
+    }
+
+    // MARK: Interrupted
+
+    @Test(arguments: [
+        "CprepDiskPRReserve3", "CprepDiskPRArbitrate", "CprepDiskWriteFileData", "CprepDiskRawWrite",
+    ])
+    func interruptedAnywhereItLeavesNothing(method: String) async throws {
+        let (nodes, disks) = nodes()
+        let validation = validation(nodes)
+        let plan = await validation.plan()
+        let handle = Mutex<Task<ValidationReport, Never>?>(nil)
+        let (started, continuation) = AsyncStream.makeStream(of: Void.self)
+        let work = Task {
+            for await _ in started { break }
+            return await validation.run(plan, generator: "test") { event in
+                if case .step(_, let step) = event, step.call?.name == method {
+                    handle.withLock(\.self)?.cancel()
+                }
+            }
+        }
+        handle.withLock { $0 = work }
+        continuation.yield()
+        let report = await work.value
+        #expect(report.verdict == .unfinished)
+        #expect(report.tests.contains { $0.summary.contains("interrupted") })
+        #expect(disks.flatMap(\.leftovers) == [], "\(report.cleanup)")
+        #expect(nodes.map(\.openObjects) == [0, 0])
+    }
+
+    // MARK: Disks that are in use
+
+    @Test func aDiskThatSomebodyIsRegisteredWithIsLeftAlone() async throws {
+        let (nodes, disks) = nodes()
+        try disks[0].register("somebody", 77, replacing: 0)
+        let validation = validation(nodes)
+        let plan = await validation.plan()
+        #expect(plan.disks[0].exclusion?.contains("somebody is registered") == true)
+        #expect(plan.testedDisks.map(\.name) == ["disk 1"])
+        let report = await validation.run(plan, generator: "test")
+        #expect(disks[0].with(\.keys) == ["somebody": 77])
+        #expect(report.tests.first { $0.id == "list-disks" }?.verdict == .warning)
+        #expect(report.tests.first { $0.id == "disk-arbitration" }?.verdict == .passed)
+    }
+
+    @Test func whereAllDisksAreInUseNothingCanBeSaid() async throws {
+        let (nodes, disks) = nodes()
+        for disk in disks { try disk.register("somebody", 77, replacing: 0) }
+        let report = await report(nodes, include: ["disk-arbitration"])
+        #expect(report.verdict == .unfinished)
+        #expect(report.tests.contains { $0.summary.contains("somebody is registered with it") })
+    }
+
+    @Test func anotherValidationsClaimIsTold() async throws {
+        let (nodes, disks) = nodes()
+        let claim = DiskClaim(id: UUID(), host: "elsewhere.example", renewed: Date())
+        try disks[0].write(claim.sector, 12, by: "x")
+        let report = await report(nodes, include: ["disk-arbitration"])
+        let result = try #require(report.tests.first { $0.id == "disk-arbitration" })
+        #expect(result.verdict == .unfinished)
+        #expect(result.summary.contains("another validation, run from elsewhere.example"))
+        #expect(disks[0].read(12) == claim.sector)
+        #expect(disks[1].leftovers == [])
+        #expect(report.disks[0].exclusion?.contains("another validation") == true)
+    }
+
+    @Test func aClaimThatWasLeftBehindIsReplaced() async throws {
+        let (nodes, disks) = nodes()
+        let claim = DiskClaim(id: UUID(), host: "elsewhere.example", renewed: Date(timeIntervalSinceNow: -3600))
+        try disks[0].write(claim.sector, 12, by: "x")
+        let report = await report(nodes)
+        #expect(report.verdict == .passed)
+        #expect(disks.flatMap(\.leftovers) == [])
+    }
+
+    @Test func twoAtOnceTellOfEachOther() async {
+        for _ in 0..<20 {
+            let (nodes, disks) = nodes()
+            let others = nodes.map { FakeNode($0.name + "b", disks) }
+            async let one = report(nodes, include: ["persistent-reservation", "disk-arbitration", "disk-failover"])
+            async let two = report(others, include: ["persistent-reservation", "disk-arbitration", "disk-failover"])
+            for report in await [one, two] {
+                for test in report.tests {
+                    // Neither takes the other for a fault of the disk.
+                    #expect(test.verdict != .failed, "\(test.id): \(test.summary)")
+                    if test.verdict == .unfinished {
+                        #expect(
+                            test.summary.contains("left alone") || test.summary.contains("in use")
+                                || test.summary.contains("another validation") || test.summary.contains("somebody"))
+                    }
+                }
+            }
+        }
+    }
+
+    // MARK: Plans
+
+    @Test func disksAreChosenByWhateverNamesThem() async {
+        let (nodes, _) = nodes()
+        for name in ["1", "disk 1", "naa.6000000000000200", "NAA.6000000000000200", "0x00001001"] {
+            var options = NodeValidationOptions()
+            options.disks = [name]
+            let plan = await NodeValidation(nodes, options: options, tests: StorageTests.all).plan()
+            #expect(plan.testedDisks.map(\.index) == [1], "\(name)")
+            #expect(plan.unknownDisks == [])
+        }
+        var options = NodeValidationOptions()
+        options.disks = ["7"]
+        let plan = await NodeValidation(nodes, options: options, tests: StorageTests.all).plan()
+        #expect(plan.unknownDisks == ["7"])
+        #expect(!plan.changesDisks)
+    }
+
+    @Test func aNodeThatDoesNotAnswerIsTold() async {
+        let (nodes, disks) = nodes()
+        nodes[1].die()
+        let report = await report(nodes)
+        #expect(report.nodes[1].failure != nil)
+        #expect(report.tests.first { $0.id == "disk-arbitration" }?.verdict == .unfinished)
+        #expect(report.exitStatus == 2)
+        #expect(disks.flatMap(\.leftovers) == [])
+    }
+}
