@@ -48,7 +48,7 @@ final class FakeNode: ValidatedNode {
 
     func setup() async throws -> any SetupCalls {
         try enter(.activation(of: "ClusterSetup"))
-        return FakeSetup(node: self)
+        return FakeNodeSetup(node: self)
     }
 
     func network() async throws -> any NetworkCalls { throw HRESULT(rawValue: 0x8004_0154) }
@@ -58,7 +58,7 @@ final class FakeNode: ValidatedNode {
 }
 
 /// ClusterSetup on a fake node.
-struct FakeSetup: SetupCalls {
+struct FakeNodeSetup: SetupCalls {
     let node: FakeNode
 
     func release() async throws {}
