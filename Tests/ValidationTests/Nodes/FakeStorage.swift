@@ -19,7 +19,7 @@ struct FakeStorage: StorageCalls {
     func release() async throws {
         try node.enter(.release)
         node.gaveBack()
-        for disk in node.disks where !disk.isFlawed(.neverGivenBack) { disk.forget(node.name) }
+        for disk in node.disks { disk.forget(node.name) }
     }
 
     func keepingAlive<Result: Sendable>(
