@@ -17,6 +17,7 @@ let package = Package(
         .executable(name: "clusprep-smb-probe", targets: ["clusprep-smb-probe"]),
         .executable(name: "idlc", targets: ["idlc"]),
         .library(name: "ClusPrepClient", targets: ["ClusPrepClient"]),
+        .library(name: "ClusPrepValidation", targets: ["Validation"]),
         // For an interface of one's own: the runtime, and the plugin that compiles its IDL.
         .library(name: "ClusPrepRPC", targets: ["NDR", "DCERPC", "Security", "ErrorCodes"]),
         .plugin(name: "IDLPlugin", targets: ["IDLPlugin"]),
@@ -138,6 +139,8 @@ let package = Package(
 
         // What the library's articles show, in full; the tests run them.
         .executableTarget(name: "FirstCall", dependencies: ["ClusPrepClient"], path: "Examples/FirstCall"),
+        .executableTarget(
+            name: "ValidateCluster", dependencies: ["ClusPrepClient", "Validation"], path: "Examples/ValidateCluster"),
         .executableTarget(
             name: "OwnInterface", dependencies: ["DCERPC", "NDR", "Security"], path: "Examples/OwnInterface",
             exclude: ["hostload.idl", "idl.json"], plugins: ["IDLPlugin"]),

@@ -13,9 +13,9 @@ HOSTLOAD = uuidtup_to_bin(("4f1e1c6e-6d0c-4c3a-9a0f-0d6f4b9d7c11", "1.0"))
 PASSWORD = "a secret of this test"
 
 
-def run(name, *arguments, answers=""):
+def run(name, *arguments, answers="", folder=None):
     return subprocess.run(
-        [binaries() / name, *map(str, arguments)], input=answers, capture_output=True, text=True, timeout=60
+        [binaries() / name, *map(str, arguments)], input=answers, cwd=folder, capture_output=True, text=True, timeout=300
     )
 
 
@@ -24,6 +24,18 @@ def test_a_first_call(lab, node):
         "FirstCall", node["address"], node["endpointMapperPort"], lab.domain, lab.user, answers=lab.password + "\n"
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, f"The node calls itself {node['name']}.\n", "")
+
+
+def test_a_validation_from_code(lab, tmp_path):
+    ports = {node["endpointMapperPort"] for node in lab.nodes}
+    assert len(ports) == 1, "the example takes one port for all nodes"
+    done = run(
+        "ValidateCluster", lab.domain, lab.user, *ports, *(node["address"] for node in lab.nodes),
+        answers=lab.password + "\n", folder=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed: Validate SCSI-3 Persistent Reservation" in done.stdout
+    assert "Validate SCSI-3 Persistent Reservation" in (tmp_path / "cluster.html").read_text()
 
 
 def test_an_interface_of_ones_own_called_by_its_own_client():
