@@ -180,7 +180,7 @@ final class NodeTestContext: Sendable {
                 call: TestStep.Call(
                     interface: method.interface, name: method.name, number: method.opnum,
                     result: code.map { code in "0x" + hexadecimal(code.rawValue).dropFirst(2).uppercased() },
-                    meaning: code?.name ?? (code == .ok ? "S_OK" : nil)),
+                    meaning: code?.words),
                 outcome: outcome, detail: detail, began: began, took: recorder.now - began))
     }
 
