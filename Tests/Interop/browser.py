@@ -28,7 +28,8 @@ class Browser:
     """One process with one page."""
 
     def __init__(self, folder: Path):
-        # The protocol's names: the browser reads commands from descriptor 3 and writes answers to 4.
+        folder.mkdir(parents=True, exist_ok=True)
+        # The protocol's places: the browser reads commands from descriptor 3 and writes answers to 4.
         to_browser, self._commands = os.pipe()
         self._answers, from_browser = os.pipe()
         command = [

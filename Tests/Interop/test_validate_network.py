@@ -5,6 +5,8 @@ import socket
 import subprocess
 
 import pytest
+import report_looks
+from browser import Browser
 from lab import Daemons, binaries
 from namespaces import NETWORKS, Hosts
 
@@ -80,6 +82,13 @@ def test_hosts_without_fault(site, tmp_path):
         "SendRTMessage", "GetNextAdapterFirewallConfiguration", "GetUpdates", "RetrieveHostLabel", "GetFunctionalLevel",
         "GetUpgradeVersion", "CprepIsNodeClustered3",
     } <= calls
+    # Tables for each node, and charts of the routes.
+    browser = Browser(tmp_path / "browser")
+    try:
+        for screen in ("desktop", "phone"):
+            report_looks.check(browser, tmp_path / "report.html", "nodes", screen, "light")
+    finally:
+        browser.close()
 
 
 def test_a_route_that_is_cut_and_one_that_loses(site, tmp_path):
