@@ -12,7 +12,7 @@ public struct SetupRecord: Codable, Equatable, Sendable {
         /// A file was made, with contents of this SHA-256 digest.
         case madeFile(path: String, digest: String)
         /// A file was replaced; what it held before, and its permission bits.
-        case replacedFile(path: String, digest: String, before: [UInt8], mode: UInt32)
+        case replacedFile(path: String, digest: String, before: Data, mode: UInt32)
         /// The state folder was made, with everything that a node keeps.
         case madeStateFolder(path: String)
         /// A user was added to the node's store.

@@ -46,10 +46,10 @@ struct SetupRemoval<Host: SetupHost> {
             try host.remove(path)
             tell("removed \(path)")
         case .replacedFile(let path, _, let before, let mode):
-            guard let contents = try host.contents(of: path), contents != before,
+            guard let contents = try host.contents(of: path), contents != Array(before),
                 try isOurs(path, contents, record)
             else { return }
-            try host.write(before, to: path, mode: mode)
+            try host.write(Array(before), to: path, mode: mode)
             tell("\(path) is as it was")
         case .madeStateFolder(let path):
             guard !keepsState else { return tell("\(path) stays, with the node's users and keys") }

@@ -1,3 +1,5 @@
+import Foundation
+
 /// A set-up at work: the host, the answers, and the record of what was changed.
 public struct SetupSession<Host: SetupHost> {
     /// The host.
@@ -71,7 +73,7 @@ public struct SetupSession<Host: SetupHost> {
                 try record.write(at: paths, on: host)
             } else {
                 let mode = try host.status(of: path)?.mode ?? 0o600
-                try note(.replacedFile(path: path, digest: digest, before: present, mode: mode))
+                try note(.replacedFile(path: path, digest: digest, before: Data(present), mode: mode))
             }
         } else {
             try note(.madeFile(path: path, digest: digest))

@@ -7,8 +7,10 @@ struct ServiceUnitTests {
     private func dropIn(_ change: (inout SetupAnswers) -> Void) -> [String] {
         var answers = SetupAnswers.usual
         change(&answers)
-        return ServiceUnit.dropIn(answers, paths: .test, opensFirewall: answers.firewall == .open)
-            .split(separator: "\n").map(String.init)
+        return ServiceUnit.dropIn(
+            answers, paths: .test, usesSamba: answers.fileShares, opensFirewall: answers.firewall == .open
+        )
+        .split(separator: "\n").map(String.init)
     }
 
     private func capabilities(_ lines: [String]) -> Set<String> {
@@ -70,7 +72,7 @@ struct ServiceUnitTests {
             // Manual pages are looked for, too, and belong to the package.
             .filter { !$0.hasPrefix("Documentation=") }.joined(separator: "\n")
         try Data(text.utf8).write(to: unit)
-        try Data(ServiceUnit.dropIn(.usual, paths: paths, opensFirewall: true).utf8)
+        try Data(ServiceUnit.dropIn(.usual, paths: paths, usesSamba: true, opensFirewall: true).utf8)
             .write(to: folder.appendingPathComponent("clusprepd.service.d/50-setup.conf"))
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/systemd-analyze")

@@ -1,3 +1,4 @@
+import Reservations
 import Testing
 
 @testable import NodeSetup
@@ -72,4 +73,8 @@ struct SetupAnswersTests {
     func imagesInOddFolders() {
         #expect(throws: SetupError.self) { try read(#"{"users": [{"name": "a"}], "disks": ["/srv/a b/disk.img"]}"#) }
     }
+}
+
+extension SetupAnswersTests {
+    static func target(_ text: String) throws -> DiskTarget { try DiskTarget(parsing: text) }
 }

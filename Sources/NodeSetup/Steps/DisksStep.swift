@@ -8,10 +8,10 @@ struct DisksStep: SetupStep {
         if let file = answers.iscsiCredentials { findings.append(try secrets(in: file, session)) }
         guard !findings.contains(where: { $0.state == .blocked }) else { return findings }
         for target in try answers.targets {
+            // An image is not opened: that would make the file beside it that keeps its reservations.
             if case .image(let path) = target {
-                if let finding = try image(path, session) { findings.append(finding) }
-                // An image that is not there is not to be made by a look at it.
-                guard try host.status(of: path) != nil else { continue }
+                findings.append(try image(path, session))
+                continue
             }
             findings.append(finding(of: await host.disk(target, credentials: answers.iscsiCredentials)))
         }
@@ -34,7 +34,7 @@ struct DisksStep: SetupStep {
 
     private func image<Host: SetupHost>(
         _ path: String, _ session: SetupSession<Host>
-    ) throws(SetupError) -> Finding? {
+    ) throws(SetupError) -> Finding {
         if let finding = session.hidden(path, "disk") { return finding }
         guard let status = try session.host.status(of: path), !status.isFolder else {
             return Finding("disk", .blocked, "there is no image \(path)", remedy: "truncate --size 1G \(path)")
@@ -44,7 +44,7 @@ struct DisksStep: SetupStep {
                 "disk", .blocked, "\(path) is not root's, and the service has no right to others' files",
                 remedy: "chown root \(path)")
         }
-        return nil
+        return Finding("disk", .ready, "\(path): an image")
     }
 
     private func finding(of disk: DiskCandidate) -> Finding {

@@ -73,7 +73,10 @@ struct ServiceStep: SetupStep {
     ) async throws(SetupError) -> [(path: String, text: String)] {
         let paths = session.paths
         let opensFirewall = try await session.firewallWay() == .unit
-        let dropIn = (paths.dropIn, ServiceUnit.dropIn(session.answers, paths: paths, opensFirewall: opensFirewall))
+        let text = ServiceUnit.dropIn(
+            session.answers, paths: paths,
+            usesSamba: session.answers.fileShares || session.host.program("smbd") != nil, opensFirewall: opensFirewall)
+        let dropIn = (paths.dropIn, text)
         // A package's unit is the package's to change.
         guard try session.host.status(of: paths.packagedUnit) == nil else { return [dropIn] }
         return [(paths.unit, ServiceUnit.text(paths)), dropIn]

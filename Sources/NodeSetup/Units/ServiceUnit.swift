@@ -58,6 +58,8 @@ public enum ServiceUnit {
         StateDirectory=clusprep
         StateDirectoryMode=0700
         LogsDirectory=clusprep
+        # Of the daemon's own: it refuses one that others can look into.
+        LogsDirectoryMode=0750
         RuntimeDirectory=clusprep-shares
         UMask=0077
 
@@ -101,8 +103,11 @@ public enum ServiceUnit {
     ///
     /// - Parameters:
     ///   - answers: they have been checked, so no path holds what a unit would take for more than a path.
+    ///   - usesSamba: whether this host has Samba, by which the node's logs are fetched, too.
     ///   - opensFirewall: whether the service lets a cluster's traffic in while it runs.
-    public static func dropIn(_ answers: SetupAnswers, paths: SetupPaths, opensFirewall: Bool) -> String {
+    public static func dropIn(
+        _ answers: SetupAnswers, paths: SetupPaths, usesSamba: Bool, opensFirewall: Bool
+    ) -> String {
         var lines = [
             "# Made by \"clusprep setup\", which makes it anew, and removed by \"clusprep setup remove\".",
             "# Changes of your own go to another file of this folder.",
@@ -113,11 +118,11 @@ public enum ServiceUnit {
         if !folders.isEmpty { lines += ["[Unit]", "RequiresMountsFor=\(folders.joined(separator: " "))", ""] }
         var capabilities = Capability.network
         if answers.usesDevices { capabilities += Capability.devices }
-        if answers.fileShares { capabilities += Capability.shares }
+        if usesSamba { capabilities += Capability.shares }
         // An empty value forgets what the unit itself says.
         lines += ["[Service]", "CapabilityBoundingSet=", "CapabilityBoundingSet=\(list(capabilities))"]
         if !answers.usesDevices { lines += ["DeviceAllow=", "PrivateDevices=yes"] }
-        if !answers.fileShares { lines += ["ReadWritePaths=", "RuntimeDirectory="] }
+        if !usesSamba { lines += ["ReadWritePaths=", "RuntimeDirectory="] }
         if answers.stateFolder != usual { lines.append("StateDirectory=") }
         lines += folders.map { "ReadWritePaths=\($0)" }
         if opensFirewall {
