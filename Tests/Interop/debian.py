@@ -1,0 +1,119 @@
+"""A Debian 12 of a test's own: a folder that one can chroot into, made once by debootstrap and unpacked anew for each test."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from lab import REPOSITORY
+
+MIRROR = os.environ.get("CLUSPREP_DEBIAN_MIRROR", "http://deb.debian.org/debian")
+CACHE = REPOSITORY / ".build-debian"
+# What a chroot gets of the machine; its own mount namespace, so that nothing is left mounted whatever happens.
+MOUNTS = 'mount -t proc proc "$0/proc" && mount --rbind /sys "$0/sys" && mount --rbind /dev "$0/dev"'
+
+
+def base(packages: list[str]) -> Path:
+    """An archive of the smallest Debian 12 with these packages, from the cache or made now (a minute, and the network)."""
+    key = hashlib.sha256("\n".join(["bookworm", *sorted(packages)]).encode()).hexdigest()[:16]
+    archive = CACHE / f"bookworm-{key}.tar"
+    if archive.exists():
+        return archive
+    CACHE.mkdir(exist_ok=True)
+    for old in CACHE.glob("bookworm-*"):
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
+    folder = CACHE / f"bookworm-{key}.making"
+    command = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", "bookworm", str(folder), MIRROR]
+    made = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert made.returncode == 0, f"debootstrap: {made.stdout[-2000:]}{made.stderr[-2000:]}"
+    partial = archive.with_suffix(".part")
+    exclude = ["--exclude=./var/cache/apt/*", "--exclude=./var/lib/apt/lists/*", "--exclude=./dev/*"]
+    subprocess.run(["tar", "-C", folder, *exclude, "-cf", partial, "."], check=True)
+    partial.rename(archive)
+    shutil.rmtree(folder)
+    return archive
+
+
+class Debian:
+    """One unpacked system."""
+
+    def __init__(self, folder: Path, packages: list[str]):
+        self.folder = folder
+        folder.mkdir()
+        subprocess.run(["tar", "-C", folder, "-xf", base(packages)], check=True)
+
+    def command(self, *words: str) -> list[str]:
+        inside = f'{MOUNTS} && root="$0" && exec chroot "$root" "$@"'
+        return ["unshare", "--mount", "sh", "-c", inside, str(self.folder), *words]
+
+    def run(self, *words: str, status: int = 0, input: str = "") -> str:
+        """Runs a program in it, which has to end with this status; what it said."""
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+        done = subprocess.run(
+            self.command(*words), input=input, capture_output=True, text=True, env=environment, timeout=120
+        )
+        assert done.returncode == status, f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    def start(self, *words: str, log: Path, **variables: str) -> subprocess.Popen:
+        """Starts a program in it, which runs until it is stopped."""
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                self.command(*words), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **variables},
+            )
+
+    def boot(self, script: str) -> str:
+        """Boots it in a container, with systemd and a network of its own, runs a shell script in it, and turns it off.
+
+        What the script said; each of its commands has to succeed.
+        """
+        (self.folder / "root/script").write_text(f"#!/bin/bash\nset -eux\n{script}\necho all of it\n")
+        (self.folder / "root/script").chmod(0o755)
+        unit = self.folder / "etc/systemd/system/script.service"
+        unit.write_text(
+            "[Service]\nType=oneshot\nExecStart=/root/script\nExecStopPost=/usr/bin/systemctl poweroff --no-block\n"
+            "StandardOutput=file:/root/said\nStandardError=file:/root/said\nTimeoutStartSec=120\n"
+        )
+        wanted = self.folder / "etc/systemd/system/multi-user.target.wants/script.service"
+        wanted.parent.mkdir(exist_ok=True)
+        wanted.symlink_to("../script.service")
+        container = [
+            "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--console=pipe", "--boot",
+            f"--machine=clusprep-{os.getpid()}", f"--directory={self.folder}",
+        ]
+        # In a mount namespace, so that none of its mounts is left.
+        booted = subprocess.run(
+            ["unshare", "--mount", *container], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240
+        )
+        said = self.folder / "root/said"
+        text = said.read_text() if said.exists() else ""
+        assert text.endswith("all of it\n"), f"{text[-4000:]}\n{booted.stdout[-2000:]}{booted.stderr[-2000:]}"
+        return text
+
+    def files(self) -> dict[str, str]:
+        """Everything that is in it, with what it is."""
+        found = {}
+        for folder, folders, files in os.walk(self.folder):
+            for name in folders + files:
+                path = Path(folder, name)
+                kind = "link" if path.is_symlink() else "folder" if path.is_dir() else "file"
+                found[str(path.relative_to(self.folder))] = kind
+        return found
+
+    def close(self):
+        shutil.rmtree(self.folder)
+
+
+def stop(process: subprocess.Popen) -> int:
+    """SIGTERM, and how it ended."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
