@@ -133,7 +133,8 @@ let package = Package(
             name: "clusprep",
             dependencies: [
                 "ClusPrepClient", "ClusterEngine", "ClusterProtocols", "Reservations", "HostInventory", "RouteProbes",
-                "EventLog", "FileShares", "Volumes", "Validation", "NodeSetup", "Security", "ErrorCodes", logging,
+                "EventLog", "FileShares", "Volumes", "Validation", "NodeSetup", "Replay", "Security", "ErrorCodes",
+                logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -162,7 +163,7 @@ let package = Package(
         .testTarget(
             name: "RouteProbesTests",
             dependencies: ["RouteProbes", "HostInventory", "CLinuxNetwork", "TestSupport", logging]),
-        .testTarget(name: "ReplayTests", dependencies: ["Replay", "DCERPC", "NDR", "Security"]),
+        .testTarget(name: "ReplayTests", dependencies: ["Replay", "InterfaceValues", "DCERPC", "NDR", "Security"]),
         .testTarget(name: "EventLogTests", dependencies: ["EventLog", "TestSupport", logging]),
         .testTarget(name: "FileSharesTests", dependencies: ["FileShares", "Security", "ErrorCodes", logging]),
         .testTarget(name: "NodeSetupTests", dependencies: ["NodeSetup", "Reservations"]),

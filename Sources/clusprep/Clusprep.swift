@@ -8,7 +8,8 @@ struct Clusprep: AsyncParsableCommand {
         abstract: "Works with failover-cluster nodes that speak the ClusPrep protocol ([MS-CSVP]).",
         version: "0.1.0",
         subcommands: [
-            CleanupCommand.self, DisksCommand.self, FirewallCommand.self, LabCommand.self, LogCommand.self,
+            CleanupCommand.self, DisksCommand.self, DissectCommand.self, FirewallCommand.self, LabCommand.self,
+            LogCommand.self,
             NetworkCommand.self, ReservationsCommand.self, SetupCommand.self, UpdatesCommand.self, UserCommand.self,
             ValidateCommand.self,
             WalkCommand.self,

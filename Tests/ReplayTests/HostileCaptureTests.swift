@@ -15,6 +15,8 @@ import Testing
             let traffic = try CaptureReader().read(octets: Array(octets[..<length]))
             #expect(traffic.calls.count >= most)
             most = traffic.calls.count
+            var dissector = Dissector()
+            for call in traffic.calls.suffix(2) { _ = dissector.dissect(call) }
             #expect(traffic.calls.count <= whole.calls.count)
         }
         #expect(most >= whole.calls.count - 1)
@@ -35,7 +37,9 @@ import Testing
             for value in [0x00, 0xFF, octets[position] ^ 0x01] as [UInt8] {
                 var changed = octets
                 changed[position] = value
-                _ = try? CaptureReader(keys: keys).read(octets: changed)
+                guard let traffic = try? CaptureReader(keys: keys).read(octets: changed) else { continue }
+                var dissector = Dissector()
+                for call in traffic.calls { _ = dissector.dissect(call) }
             }
         }
     }

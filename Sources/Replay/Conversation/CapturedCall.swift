@@ -126,6 +126,12 @@ public struct CapturedTraffic: Sendable {
 
     /// Nothing yet.
     public init() {}
+
+    /// Whether there are security contexts, and none of them could be opened.
+    public var needsOtherSecrets: Bool {
+        let all = associations.flatMap(\.authentications)
+        return !all.isEmpty && all.allSatisfy { $0.access != .open }
+    }
 }
 
 /// Something that a reader of a capture should know.
