@@ -8,13 +8,17 @@ import time
 
 import csvp
 import pytest
-from lab import alive, binaries, wait_until
+from lab import Daemons, binaries, wait_until
 
 #: What changes disks, in the order in which it is run.
 CHANGING = [
     "persistent-reservation", "disk-arbitration", "multiple-arbitration", "disk-failover", "simultaneous-failover",
     "disk-access-latency", "file-system",
 ]
+
+
+#: Each arbitration that is refused takes as long as a challenge: 7 s without this.
+QUICK = {"defense_interval": "1", "challenge_time": "2.5"}
 
 
 class Validation:
@@ -54,12 +58,6 @@ def result(report: dict, test: str) -> dict:
     return next(item for item in report["tests"] if item["id"] == test)
 
 
-def kill(lab, index: int):
-    """No warning, no tidying up: what the node has registered stays."""
-    os.kill(lab.nodes[index]["pid"], signal.SIGKILL)
-    wait_until(lambda: not alive(lab.nodes[index]["pid"]), 10, "the node to end")
-
-
 def left(lab) -> list[str]:
     """The keys that are registered on the lab's disks, as somebody else sees them."""
     done = subprocess.run(
@@ -69,13 +67,25 @@ def left(lab) -> list[str]:
     return [key for disk in json.loads(done.stdout)["disks"] for key in disk.get("reservations", {}).get("keys", [])]
 
 
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """Two nodes and two disks without the program that keeps a lab: the tests kill nodes and start them again."""
+    site = Daemons(
+        tmp_path_factory.mktemp("lab") / "shared", log_folder=str(tmp_path_factory.mktemp("log")), **QUICK
+    ).start()
+    for name in ("folder", "domain", "user", "password"):
+        setattr(site, name, getattr(site.lab, name))
+    yield site
+    assert set(site.stop().values()) == {0}
+
+
 @pytest.fixture(autouse=True)
 def clean(lab):
     """Every test ends with free disks and both nodes."""
     yield
-    for index, node in enumerate(lab.nodes):
-        if not alive(node["pid"]):
-            lab.daemons[index].start(node, lab.log)
+    missing = {0, 1} - lab.running
+    if missing:
+        lab.start(*missing)
     wait_until(lambda: not left(lab), 20, "the nodes to let go of the disks")
 
 
@@ -112,7 +122,7 @@ def test_node_that_is_killed(lab, tmp_path, test, which):
         wait_until(lambda: left(lab) or validation.process.poll() is not None, 20, "a registration")
     else:
         time.sleep(0.02 + 0.05 * which)
-    kill(lab, which)
+    lab.kill(which)  # no warning, no tidying up: what the node has registered stays
     status, report = validation.end()
     outcome = result(report, test)
     if outcome["verdict"] == "passed":  # it was faster
@@ -138,7 +148,8 @@ def test_interrupted(lab, tmp_path, delay):
 
 
 def test_two_at_once_tell_of_each_other(lab, tmp_path):
-    both = [Validation(lab, tmp_path / name, "--include", *CHANGING) for name in ("one", "two")]
+    quick = ["persistent-reservation", "disk-failover", "file-system"]
+    both = [Validation(lab, tmp_path / name, "--include", *quick) for name in ("one", "two")]
     told = 0
     for validation in both:
         _, report = validation.end()
@@ -153,8 +164,7 @@ def test_two_at_once_tell_of_each_other(lab, tmp_path):
 def test_disk_in_use_is_left_alone(lab, clients, tmp_path):
     storage = clients.storage(ready=True)
     disk = csvp.DiskID(csvp.CprepIdNumber, 0)
-    assert storage.attach(disk) == csvp.S_OK
-    assert storage.arbitrate(disk) == csvp.S_OK
+    storage.take(disk)
     before = left(lab)
     status, report = Validation(lab, tmp_path, "--include", "list-disks", "disk-arbitration", "--disks", "0").end()
     assert status == 2

@@ -17,14 +17,15 @@ struct DiskArbitrationTest: NodeTest {
             try await owner.own("Take a free disk")
             // All at once: each waits for as long as the owner has to defend it.
             let thieves = try await Self.challenge(challengers, context)
+            // Asked before anything is said: an owner that has died defends nothing.
+            let presence = try await owner.call("Look who holds the reservation", .isPRPresent, detail: { "\($0)" }) {
+                try await $0.reservation(of: $1)
+            }
             for thief in thieves {
                 context.blame(
                     disk, thief.node.name, .prArbitrate,
                     "It took the disk from \(owner.node.name), which was defending it.",
                     advice: "Look at Validate SCSI-3 Persistent Reservation for the command that is at fault.")
-            }
-            let presence = try await owner.call("Look who holds the reservation", .isPRPresent, detail: { "\($0)" }) {
-                try await $0.reservation(of: $1)
             }
             if !context.conclude(presence == .here, "The owner holds the reservation after the challenge", disk: disk) {
                 if thieves.isEmpty {
