@@ -27,14 +27,47 @@ struct Terminal: Sendable {
 
     /// One line on standard output, at once.
     func line(_ text: String = "") {
-        FileHandle.standardOutput.write(Data((text + "\n").utf8))
+        Self.write(text + "\n")
     }
 
     /// A message on standard error. What disks, targets and nodes say of themselves may be in it, and does not get to command the
     /// terminal.
     static func complain(_ text: String) {
-        FileHandle.standardError.write(Data((printable(text) + "\n").utf8))
+        write(printable(text) + "\n", to: STDERR_FILENO)
     }
+
+    /// Text on standard output, at once and as it is.
+    static func write(_ text: String, to descriptor: Int32 = STDOUT_FILENO) {
+        write(Data(text.utf8), to: descriptor)
+    }
+
+    /// Octets on standard output, at once and as they are.
+    ///
+    /// Where nobody reads any more, as behind `| head`, they are dropped and the command goes on to its end: what it has begun with
+    /// nodes and disks is to be given back.
+    static func write(_ octets: Data, to descriptor: Int32 = STDOUT_FILENO) {
+        _ = ignoresBrokenPipes
+        octets.withUnsafeBytes { (buffer: UnsafeRawBufferPointer) in
+            var rest = buffer[...]
+            while !rest.isEmpty {
+                let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+                if count > 0 {
+                    rest = rest.dropFirst(count)
+                } else if errno == EAGAIN {
+                    // Somebody else made the terminal not wait.
+                    var polled = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                    poll(&polled, 1, -1)
+                } else if errno != EINTR {
+                    return
+                }
+            }
+        }
+    }
+
+    /// A pipe without a reader is an error of the write, not the end of the process.
+    private static let ignoresBrokenPipes: Void = {
+        _ = signal(SIGPIPE, SIG_IGN)
+    }()
 
     /// The text with question marks in the place of control characters but line feeds.
     static func printable(_ text: String) -> String {

@@ -243,6 +243,18 @@ def test_only_administrators(daemons):
     nodes.stop()
 
 
+def test_a_reader_that_goes_away():
+    """As behind `| head`: what is told to nobody is dropped, and the command goes on to its end."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    finished = subprocess.run(
+        [str(binaries() / "clusprep"), "network"],
+        stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=30,
+    )
+    os.close(writing)
+    assert finished.returncode == 0, finished.stderr
+
+
 def test_a_password_is_never_an_argument():
     finished = subprocess.run(
         [str(binaries() / "clusprep"), "user", "add", "--help"], capture_output=True, text=True, timeout=30

@@ -44,10 +44,10 @@ struct DissectCommand: AsyncParsableCommand {
             throw ExitCode(2)
         }
         if json {
-            try DissectionJSON(traffic).write { FileHandle.standardOutput.write(Data($0.utf8)) }
+            try DissectionJSON(traffic).write { Terminal.write($0) }
         } else {
             DissectionText(traffic, width: Self.width, isBrief: brief).write { lines in
-                FileHandle.standardOutput.write(Data((lines.joined(separator: "\n") + "\n").utf8))
+                Terminal.write(lines.joined(separator: "\n") + "\n")
             }
         }
         guard secrets.isEmpty || !traffic.needsOtherSecrets else {

@@ -167,7 +167,7 @@ struct CertificatesCommand: AsyncParsableCommand {
             }
             try files.write(found)
             guard files.certificate == nil, files.key == nil else { return }
-            FileHandle.standardOutput.write(OutputFiles.contents(found.certificate, PEM.certificate, found))
+            Terminal.write(OutputFiles.contents(found.certificate, PEM.certificate, found))
         }
     }
 

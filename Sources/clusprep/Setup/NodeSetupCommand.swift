@@ -215,7 +215,7 @@ struct TerminalDialogue: SetupDialogue {
     }
 
     func ask(_ question: String) -> String? {
-        FileHandle.standardOutput.write(Data(Terminal.printable(question).utf8))
+        Terminal.write(Terminal.printable(question))
         return readLine(strippingNewline: true)
     }
 

@@ -39,10 +39,10 @@ enum PasswordPrompt {
             throw CommandFailure("cannot hide what is typed")
         }
         // Only now: what somebody quick types before would be shown, and then be thrown away.
-        FileHandle.standardError.write(Data(prompt.utf8))
+        Terminal.write(prompt, to: STDERR_FILENO)
         defer {
             _ = tcsetattr(STDIN_FILENO, TCSAFLUSH, &settings)
-            FileHandle.standardError.write(Data("\n".utf8))
+            Terminal.write("\n", to: STDERR_FILENO)
         }
         guard let line = readLine(strippingNewline: true) else { throw CommandFailure("no password was given") }
         return line

@@ -74,7 +74,7 @@ final class ValidationDisplay: Sendable {
     /// Asks whether to go on, where there is somebody to ask.
     static func isConfirmed() -> Bool {
         guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return true }
-        FileHandle.standardOutput.write(Data("Go on? [y/N] ".utf8))
+        Terminal.write("Go on? [y/N] ")
         return ["y", "yes"].contains(readLine()?.lowercased())
     }
 
@@ -126,6 +126,6 @@ final class ValidationDisplay: Sendable {
         guard isLive else { return }
         // As long as a line of the narrowest terminal, so that it never wraps.
         let line = text.map { String(Terminal.printable($0).prefix(78)) } ?? ""
-        FileHandle.standardOutput.write(Data("\r\u{1B}[2K\(line)".utf8))
+        Terminal.write("\r\u{1B}[2K\(line)")
     }
 }
