@@ -2,6 +2,7 @@
 // OwnInterface --serve   serves it until standard input ends, for clients of others: the account is example, the password on
 //                        the first line of standard input
 import DCERPC
+import Foundation
 import NDR
 import Security
 
@@ -26,7 +27,8 @@ let server = RPCServer(
 let address = try await server.start()[0]
 
 if serves {
-    print("listening on \(address)")
+    // Who started it reads this from a pipe, which print() would not fill before the end.
+    FileHandle.standardOutput.write(Data("listening on \(address)\n".utf8))
     while readLine() != nil {}
 } else {
     let client = try await RPCClient.connect(host: "127.0.0.1", port: address.port)
