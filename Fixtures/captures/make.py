@@ -26,16 +26,25 @@ sys.path.insert(0, str(INTEROP))
 
 import csvp  # noqa: E402
 import csvp_network as net  # noqa: E402
+import dcom_stubs as stubs  # noqa: E402
 from conftest import QUICK, Clients  # noqa: E402
 from csvp import DiskID, Storage3  # noqa: E402
 from csvp_properties import Properties  # noqa: E402
 from csvp_setup import CLSID_ClusterCleanup, Certificates, Cleanup, IID_IClusterCleanup  # noqa: E402
-from dcom import Credentials, Fault, activate, exporter  # noqa: E402
+from dcom import Association, Credentials, Fault, activate, exporter  # noqa: E402
 from impacket.dcerpc.v5.rpcrt import RPC_C_AUTHN_LEVEL_PKT_INTEGRITY  # noqa: E402
-from impacket.uuid import string_to_bin  # noqa: E402
+from impacket.uuid import string_to_bin, uuidtup_to_bin  # noqa: E402
 from kdc import ENCTYPES, KDC  # noqa: E402
+from impacket.dcerpc.v5 import mgmt  # noqa: E402
+from impacket.dcerpc.v5.dcomrt import (  # noqa: E402
+    IID_IRemoteSCMActivator,
+    IID_IRemUnknown,
+    IID_IRemUnknown2,
+    IRemoteSCMActivator,
+)
 from lab import Lab, binaries, tool, wait_until  # noqa: E402
 from logs import Logs  # noqa: E402
+from shares import Shares, ShareTest  # noqa: E402
 
 import tshark  # noqa: E402
 
@@ -257,6 +266,78 @@ def impacket_dcom(world):
                  csvp.IID_IClusterSetup).close()
 
 
+@scenario("impacket", "IRemUnknown2, RemAddRef, class objects, and the operations that are only numbers")
+def impacket_objects(world):
+    opened = world.clients.storage().proxy.object
+    iids = [csvp.IID_IClusterStorage3[:16], bytes(range(16)), csvp.IID_IClusterStorage2[:16]]
+
+    def unknown(call, interface=IID_IRemUnknown):
+        bound = opened.association.bind(interface)
+        with contextlib.suppress(Fault):
+            opened.association.request(bound, call, opened.ipid_rem_unknown)
+
+    unknown(stubs.rem_query_interface(opened.main.ipid, 2, iids))
+    unknown(stubs.rem_query_interface2(opened.main.ipid, iids), IID_IRemUnknown2)
+    unknown(stubs.rem_add_ref([(opened.main.ipid, 3, 0), (bytes(16), 1, 0)]))
+    unknown(stubs.rem_release([(opened.main.ipid, 3, 0)]))
+    for opnum in (8, 9, 10, 11, 15, 16, 21):
+        plain(opened.main, opnum)
+    setup = world.clients.setup()
+    class_factory = uuidtup_to_bin(("00000001-0000-0000-c000-000000000046", "0.0"))
+    node = world.lab.nodes[0]
+    with Association(node["address"], node["endpointMapperPort"], world.credentials) as association:
+        association.bind(IID_IRemoteSCMActivator)
+        association.dce.bind = lambda *_, **__: None
+        factory = IRemoteSCMActivator(association.dce).RemoteGetClassObject(csvp.CLSID_ClusterSetup, class_factory)
+    anybody = setup.proxy.object
+    through = anybody.association.bind(class_factory)
+    for call in ((3, stubs.orpcthis() + csvp.IID_IClusterSetup[:16]), (4, stubs.orpcthis() + b"\1\0\0\0")):
+        anybody.association.request(through, call, factory.get_iPid())
+    certificates = Certificates(setup)
+    for opnum in (7, 8, 13):
+        plain(setup.proxy, opnum)
+    code, certificate = certificates.generate(kind=2)
+    certificates.configure(certificate, kind=2)
+    certificates.retrieve(kind=2)
+    world.clients.release(setup)
+    opened.release()
+
+
+@scenario("impacket", "mgmt: every method, in the clear and signed")
+def impacket_management(world):
+    node = world.lab.nodes[0]
+    for credentials in (None, world.credentials):
+        with Association(
+            node["address"], node["endpointMapperPort"], credentials, level=RPC_C_AUTHN_LEVEL_PKT_INTEGRITY
+        ) as association:
+            bound = association.bind(mgmt.MSRPC_UUID_MGMT)
+            for call in (
+                mgmt.inq_if_ids(), mgmt.inq_stats(), mgmt.is_server_listening(), mgmt.stop_server_listening(),
+                mgmt.inq_princ_name(),
+            ):  # fmt: skip
+                if isinstance(call, mgmt.inq_stats):
+                    call["count"] = 4
+                if isinstance(call, mgmt.inq_princ_name):
+                    call["authn_proto"], call["princ_name_size"] = 10, 1000
+                with contextlib.suppress(Fault):
+                    association.request(bound, call)
+
+
+@scenario("impacket", "[MS-CSVP] 3.5.4.7: shares of two nodes, set up, made, and reached from the other")
+def impacket_shares(world):
+    test = ShareTest("a secret of the captures")
+    nodes = [Shares(world.clients, index) for index in range(2)]
+    for shares in nodes:
+        shares.check()
+        shares.setup(test)
+    for server, client in ((0, 1), (1, 0)):
+        _, paths = nodes[server].create()
+        nodes[client].connect_to(*paths)
+        nodes[client].connect_to("\\\\127.0.0.99")
+    for shares in nodes:
+        shares.release()
+
+
 def plain(proxy, opnum, body=b""):
     """A call whose answer nobody looks at."""
     with contextlib.suppress(Fault):
@@ -364,6 +445,17 @@ def clusprep_tools(world):
     node = world.lab.nodes[0]
     options = ("--node", node["address"], "--user", f"{world.lab.domain}\\{world.lab.user}")
     for command in (["network"], ["log"], ["firewall", "show"], ["setup", "show"]):
+        own(world, *command, *options)
+
+
+@scenario("clusprep", "the tool's cleanup, updates, and certificates")
+def clusprep_others(world):
+    node = world.lab.nodes[0]
+    options = ("--node", node["address"], "--user", f"{world.lab.domain}\\{world.lab.user}")
+    for command in (
+        ["updates", "--count"], ["setup", "certificates", "generate"], ["setup", "certificates", "show"],
+        ["cleanup", "--clear-disk", "0"], ["cleanup", "--no-stop"],
+    ):  # fmt: skip
         own(world, *command, *options)
 
 

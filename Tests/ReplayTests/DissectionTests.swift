@@ -39,6 +39,8 @@ import Testing
             // Every object but those of wrong calls was told of by an earlier call.
             if let ipid = call.object, ipid != .zero, case .response = call.outcome {
                 #expect(dissected.object != nil, "call \(call.id): \(ipid)")
+                // The remote unknown answers IRemUnknown2's calls under the same identifier.
+                guard dissected.interface != "IRemUnknown2" else { continue }
                 #expect(dissected.object?.interface == call.interface?.uuid, "call \(call.id)")
             }
         }
