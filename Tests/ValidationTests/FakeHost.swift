@@ -20,6 +20,8 @@ struct FakeHost: ValidatedNode {
     var letsManagersIn = true
     /// What becomes of messages, by the address they go to: loss, state, and the time of a round trip (nil: none comes back).
     var routes: [String: (loss: UInt32, status: ROUTE_STATUS, time: UInt32?)] = [:]
+    /// Whether its release has neither ClusterFirewall nor ClusterUpdate.
+    var isOld = false
     /// The method from which on it is not there any more.
     var dies: NodeMethod?
     let log = Log()
@@ -32,8 +34,16 @@ struct FakeHost: ValidatedNode {
 
     func network() async throws -> any NetworkCalls { FakeNetwork(host: self) }
     func setup() async throws -> any SetupCalls { FakeSetup(host: self) }
-    func firewall() async throws -> any FirewallCalls { FakeFirewall(host: self) }
-    func updates() async throws -> any UpdateCalls { FakeUpdates(host: self) }
+    func firewall() async throws -> any FirewallCalls {
+        if isOld { throw HRESULT(rawValue: 0x8004_0154) }
+        return FakeFirewall(host: self)
+    }
+
+    func updates() async throws -> any UpdateCalls {
+        if isOld { throw HRESULT(rawValue: 0x8004_0154) }
+        return FakeUpdates(host: self)
+    }
+
     func storage() async throws -> any StorageCalls { throw HRESULT(rawValue: 0x8000_4001) }
     func cleanup() async throws -> any CleanupCalls { throw HRESULT(rawValue: 0x8000_4001) }
 

@@ -229,6 +229,31 @@ import Testing
         #expect(try await self.result(of: SoftwareUpdateLevels(), hosts).verdict == .passed)
     }
 
+    @Test func aReleaseThatDoesNotTell() async throws {
+        var hosts = pair()
+        hosts[1].isOld = true
+        let updates = try await result(of: SoftwareUpdateLevels(), hosts)
+        #expect(words(updates, .warning) == ["two: The node's release does not tell which updates it has."])
+        let firewall = try await result(of: FirewallConfiguration(), hosts)
+        #expect(words(firewall, .error) == [])
+        #expect(
+            words(firewall, .warning) == [
+                "two: The node's release does not tell what its firewall lets reach each adapter."
+            ])
+    }
+
+    @Test func aNodeThatTellsOfTooMuch() async throws {
+        var hosts = pair()
+        hosts[1].adapters = (0..<1010).map { ethernet("eth\($0)", "10.\($0 / 250).\($0 % 250).1/8") }
+        hosts[0].adapters = (0..<130).map { ethernet("eth\($0)", "10.200.\($0).1/8") }
+        let adapters = try await result(of: ListNetworkAdapters(), hosts)
+        #expect(adapters.tables.last?.rows.count == TestRecorder.mostRows + 1)
+        #expect(adapters.tables.last?.rows.last?.prefix(3) == ["…", "and 10 more", ""])
+        let messages = try await result(of: communication, hosts)
+        #expect(messages.charts.first?.title == "Lost messages: the worst 64 of 2048 routes")
+        #expect(messages.charts.first?.bars.count == 64)
+    }
+
     @Test func versions() async throws {
         var hosts = pair()
         #expect(try await result(of: OperatingSystemVersions(), hosts).verdict == .passed)

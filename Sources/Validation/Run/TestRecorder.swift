@@ -39,8 +39,17 @@ public final class TestRecorder: Sendable {
         state.withLock { $0.findings.append(finding) }
     }
 
-    /// Takes a table down.
+    /// The rows of a table that are kept. A node may tell of anything in any number.
+    static let mostRows = 1000
+
+    /// Takes a table down; of one with more than a thousand rows the first thousand, and how many there were.
     public func add(_ table: TestResult.Table) {
+        var table = table
+        if table.rows.count > Self.mostRows {
+            let rest = table.rows.count - Self.mostRows
+            let words = ["…", "and \(rest) more"] + [String](repeating: "", count: max(0, table.columns.count - 2))
+            table.rows = table.rows.prefix(Self.mostRows) + [Array(words.prefix(table.columns.count))]
+        }
         state.withLock { $0.tables.append(table) }
     }
 

@@ -21,14 +21,17 @@ struct FirewallConfiguration: NodeTest {
                     }
                 ) { try await network.firewall() }
             }
-            let each = try await context.withFirewall(on: node) { firewall in
-                try await context.call(
-                    "Ask what the firewall lets reach each adapter", on: node, .getNextAdapterFirewallConfiguration,
-                    detail: { "\($0.count) adapters" }
-                ) { try await firewall.adapters() }
+            let each = try await context.unlessUnsupported("what its firewall lets reach each adapter", on: node) {
+                try await context.withFirewall(on: node) { firewall in
+                    try await context.call(
+                        "Ask what the firewall lets reach each adapter", on: node, .getNextAdapterFirewallConfiguration,
+                        detail: { "\($0.count) adapters" }
+                    ) { try await firewall.adapters() }
+                }
             }
             return Answer(
-                adapters: adapters, serverRules: whole.serverRules, managementRules: whole.managementRules, each: each)
+                adapters: adapters, serverRules: whole.serverRules, managementRules: whole.managementRules,
+                each: each ?? [], isDetailed: each != nil)
         }
         for (node, answer) in context.ordered(answers) {
             context.recorder.add(
@@ -50,6 +53,8 @@ struct FirewallConfiguration: NodeTest {
         var serverRules: Bool
         var managementRules: Bool
         var each: [FirewallClient.Adapter]
+        /// Whether the node told of each adapter.
+        var isDetailed: Bool
 
         func name(of adapter: FirewallClient.Adapter) -> String {
             adapters.adapters.first { $0.id == adapter.id }?.name ?? "\(adapter.id)"
@@ -78,6 +83,12 @@ struct FirewallConfiguration: NodeTest {
                         "On Windows, enable the rules of the groups Failover Clusters and Failover Cluster Common. On Linux, "
                         + "\(ports); clusprep firewall show names the rule.",
                     command: NodeMethod.getNextAdapterFirewallConfiguration.name))
+        } else if !answer.serverRules, !answer.isDetailed {
+            recorder.add(
+                Finding(
+                    .error, node, "The firewall keeps cluster traffic out.",
+                    advice: "On Windows, enable the rules of the group Failover Clusters. On Linux, \(ports).",
+                    command: NodeMethod.queryFirewallConfiguration.name))
         } else if !answer.serverRules {
             recorder.add(
                 Finding(

@@ -131,17 +131,14 @@ struct NetworkCommunication: NodeTest {
                 rows: measurements.map(Self.row)))
         if !measurements.isEmpty {
             recorder.add(
-                Chart(
-                    "Lost messages", unit: "%",
-                    bars: measurements.map { .init($0.leg.name, $0.loss.map(Double.init)) }, limit: Double(Self.lossy)))
+                Self.chart("Lost messages", unit: "%", limit: Double(Self.lossy), measurements) {
+                    .init($0.leg.name, $0.loss.map(Double.init))
+                })
             recorder.add(
-                Chart(
-                    "Round trips", unit: "ms",
-                    bars: measurements.filter { !$0.times.isEmpty }.map { measurement in
-                        .init(
-                            measurement.leg.name, measurement.mean,
-                            range: (measurement.times.min() ?? 0)...(measurement.times.max() ?? 0))
-                    }))
+                Self.chart("Round trips", unit: "ms", measurements.filter { !$0.times.isEmpty }) { measurement in
+                    let times = measurement.times
+                    return .init(measurement.leg.name, measurement.mean, range: (times.min() ?? 0)...(times.max() ?? 0))
+                })
         }
         for (from, to) in plan.unconnected {
             unreachable(from, to, "They have no addresses of the same family.", context)
@@ -155,6 +152,21 @@ struct NetworkCommunication: NodeTest {
                 unreachable(pair[0], pair[1], "No message got through: \(routes).", context)
             }
         }
+    }
+
+    /// The routes that are drawn: more bars than anybody compares.
+    private static let mostBars = 64
+
+    /// A bar for each measurement; of many, the worst.
+    private static func chart(
+        _ title: String, unit: String, limit: Double? = nil, _ measurements: [Measurement],
+        _ bar: (Measurement) -> Chart.Bar
+    ) -> Chart {
+        let bars = measurements.map(bar)
+        guard bars.count > mostBars else { return Chart(title, unit: unit, bars: bars, limit: limit) }
+        let worst = bars.sorted { $0.value ?? .infinity > $1.value ?? .infinity }.prefix(mostBars)
+        return Chart(
+            "\(title): the worst \(mostBars) of \(bars.count) routes", unit: unit, bars: Array(worst), limit: limit)
     }
 
     private func unreachable(_ from: String, _ to: String, _ text: String, _ context: NodeTestContext) {

@@ -40,6 +40,23 @@ extension NodeTestContext {
         return try await givingBack({ try await object.release() }) { try await body(object) }
     }
 
+    /// Runs the body; where the node's release does not have what it calls, that is said, and nil returned.
+    ///
+    /// - Parameter what: what the node does not tell: "its updates".
+    func unlessUnsupported<Value: Sendable>(
+        _ what: String, on node: any ValidatedNode, _ body: () async throws -> Value
+    ) async throws -> Value? {
+        do {
+            return try await body()
+        } catch let failure as NodeFailure where failure.isUnsupported {
+            recorder.add(
+                Finding(
+                    .warning, node.name, "The node's release does not tell \(what).",
+                    advice: "Look at it on the node itself, or upgrade the node.", command: failure.method.name))
+            return nil
+        }
+    }
+
     /// The network adapters of a node, those that no cluster uses among them.
     func adapters(of node: any ValidatedNode) async throws -> NodeAdapters {
         try await withNetwork(on: node) { network in

@@ -22,6 +22,8 @@ struct RoutePlan: Sendable {
 
     /// More than nodes in a cluster have, and few enough to be shown.
     private static let mostLegsOfNode = 1024
+    /// The addresses of a node that are looked at: what a node tells is not to be believed in any number.
+    private static let mostAddresses = 128
 
     /// The routes between all pairs of nodes, in both directions: from each address to the addresses in the same network, or, where two nodes
     /// have no network in common, to all of the same family.
@@ -50,7 +52,8 @@ struct RoutePlan: Sendable {
         _ lists: [(node: String, value: NodeAdapters)]
     ) -> [(node: String, addresses: [NodeAdapter.Address])] {
         let usable = lists.map { node, list in
-            (node: node, addresses: list.adapters.filter { $0.isForClusters && $0.isUp }.flatMap(\.clusterAddresses))
+            let all = list.adapters.lazy.filter { $0.isForClusters && $0.isUp }.flatMap(\.clusterAddresses)
+            return (node: node, addresses: Array(all.prefix(mostAddresses)))
         }
         let groups = SameHost.groups(lists)
         guard usable.allSatisfy(\.addresses.isEmpty), groups.first?.count == lists.count else { return usable }

@@ -12,7 +12,8 @@ struct SoftwareUpdateLevels: NodeTest {
     private static let mostNamed = 200
 
     func run(_ context: NodeTestContext) async throws {
-        let lists = context.ordered(try await context.forEachNode { try await context.updates(of: $0) })
+        let answers = context.ordered(try await context.forEachNode { try await context.updates(of: $0) })
+        let lists = answers.compactMap { answer in answer.value.map { (node: answer.node, value: $0) } }
         let missing = Self.missing(lists)
         context.conclude(missing.isEmpty, "Every node has what the others have", detail: "\(missing.count) differences")
         guard !missing.isEmpty else { return }
