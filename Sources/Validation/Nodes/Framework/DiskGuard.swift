@@ -10,16 +10,14 @@ import Foundation
 actor DiskGuard {
     private let run: NodeRun
     private let evenInUse: Bool
-    private let host: String
     /// The sector with the claim, by the disk's index.
     private var claims: [Int: UInt32] = [:]
     /// The disks for which a claim was tried.
     private var tried: Set<Int> = []
 
-    init(run: NodeRun, evenInUse: Bool, host: String = ProcessInfo.processInfo.hostName) {
+    init(run: NodeRun, evenInUse: Bool) {
         self.run = run
         self.evenInUse = evenInUse
-        self.host = host
     }
 
     /// Before a test: claims the disks that are not claimed yet, and makes sure of the others. A disk that somebody else uses is withdrawn.
@@ -27,13 +25,13 @@ actor DiskGuard {
     /// - Throws: `CancellationError`.
     func enter(_ context: NodeTestContext) async throws {
         let (claims, tried) = (claims, tried)
-        let (id, host) = (run.id, host)
+        let id = run.id
         let taken = try await context.forEachDisk { disk -> UInt32? in
             while let node = context.run.nodes(with: disk).first {
                 do {
                     let seat = try await context.seat(disk, on: node)
                     return try await self.secure(
-                        seat, DiskClaim(id: id, host: host, renewed: Date()), in: claims[disk.index],
+                        seat, DiskClaim(id: id), in: claims[disk.index],
                         isFirst: !tried.contains(disk.index))
                 } catch let failure as NodeFailure where failure.isLoss {
                     // The next node that has it will do as well.
@@ -81,9 +79,12 @@ actor DiskGuard {
         }
         guard let sector else { return isFirst ? try await self.claim(seat, claim) : nil }
         let found = DiskClaim(sector: try await seat.read(sector: sector, "Look at the validation's claim"))
-        guard found?.id == claim.id else {
-            let who = found?.words ?? "what marked it as this validation's has been overwritten"
-            withdraw(seat.disk, who, seat.context)
+        guard let found, found.id == claim.id || found.isAlive(at: claim.renewed) else {
+            // Who gave way may have taken our mark back together with its own.
+            return try await self.claim(seat, claim)
+        }
+        guard found.id == claim.id else {
+            withdraw(seat.disk, found.words, seat.context)
             return nil
         }
         try await seat.write(claim.sector, sector: sector, "Renew the validation's claim")
@@ -127,6 +128,8 @@ actor DiskGuard {
         try await seat.write(claim.sector, sector: y, "Claim the disk for the validation")
         let last = DiskClaim(sector: try await seat.read(sector: x, "Look whether anybody else announced one"))
         guard last?.id == claim.id else { return try await give(way: last, seat, claim, [y, x]) }
+        // Somebody who was to give way may have written Y once more, after us.
+        try await seat.write(claim.sector, sector: y, "Confirm the claim")
         return y
     }
 
