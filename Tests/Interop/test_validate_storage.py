@@ -9,11 +9,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import iscsi_tamper
+import json_schema
 import pytest
-from lab import Target, binaries, wait_until
+from lab import REPOSITORY, Target, binaries, wait_until
 from libiscsi import judge
 
 NAME = "iqn.2024-05.net.example:validate{}"
+SCHEMA = REPOSITORY / "docs" / "validation.schema.json"
 #: Those that take no time.
 QUICK = ["list-disks", "vital-product-data", "persistent-reservation", "disk-failover"]
 #: What tgtd gets wrong, by the finding's command: it has no PREEMPT AND ABORT, and ties registrations to sessions.
@@ -79,7 +81,9 @@ class Validation:
         assert self.process.returncode == status, self.output
         assert self.files["html"].read_text().startswith("<!DOCTYPE html>")
         ElementTree.parse(self.files["xml"])
-        return json.loads(self.files["json"].read_text())
+        document = json.loads(self.files["json"].read_text())
+        json_schema.check(document, SCHEMA)
+        return document
 
 
 def blamed(result: dict) -> set[str]:
