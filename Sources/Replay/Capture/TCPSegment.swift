@@ -1,15 +1,34 @@
 /// An address and a port as they stand in packets.
 struct TransportAddress: Hashable, Sendable {
-    /// Four octets or sixteen.
-    let octets: [UInt8]
+    /// The address as a number: of IPv4 the lowest 32 bits.
+    private let high: UInt64
+    private let low: UInt64
+    private let isVersion6: Bool
     let port: UInt16
+
+    /// - Parameter octets: four octets or sixteen.
+    init(octets: some Collection<UInt8>, port: UInt16) {
+        self.port = port
+        isVersion6 = octets.count == 16
+        high = octets.dropLast(8).reduce(0) { $0 << 8 | UInt64($1) }
+        low = octets.suffix(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// Whether it comes before another one, by any order.
+    func precedes(_ other: TransportAddress) -> Bool {
+        (port, high, low) < (other.port, other.high, other.low)
+    }
 
     /// As people write it (RFC 5952 for IPv6).
     var endpoint: CapturedEndpoint {
-        guard octets.count == 16 else {
-            return CapturedEndpoint(address: octets.map(String.init).joined(separator: "."), port: port)
+        guard isVersion6 else {
+            let octets = (0..<4).map { String(low >> (24 - 8 * UInt64($0)) & 0xFF) }
+            return CapturedEndpoint(address: octets.joined(separator: "."), port: port)
         }
-        let groups = stride(from: 0, to: 16, by: 2).map { Int(octets[$0]) << 8 | Int(octets[$0 + 1]) }
+        let groups = (0..<8).map { (index: Int) -> Int in
+            let half = index < 4 ? high : low
+            return Int(half >> UInt64(48 - 16 * (index % 4)) & 0xFFFF)
+        }
         // The longest run of zeroes, of at least two groups, is left out.
         var best = 0..<0
         var start = 0
@@ -77,8 +96,8 @@ extension CaptureFile.Packet {
         guard header >= 20, end >= start + header, octets[start + 9] == 6 else { return .other }
         guard number16(start + 6) & 0x3FFF == 0 else { return .fragment }
         return tcp(
-            start + header, end, source: Array(octets[start + 12..<start + 16]),
-            destination: Array(octets[start + 16..<start + 20]))
+            start + header, end, source: octets[start + 12..<start + 16],
+            destination: octets[start + 16..<start + 20])
     }
 
     /// RFC 8200 section 3.
@@ -102,11 +121,13 @@ extension CaptureFile.Packet {
         }
         guard next == 6, offset <= end else { return .other }
         return tcp(
-            offset, end, source: Array(octets[start + 8..<start + 24]),
-            destination: Array(octets[start + 24..<start + 40]))
+            offset, end, source: octets[start + 8..<start + 24],
+            destination: octets[start + 24..<start + 40])
     }
 
-    private func tcp(_ start: Int, _ end: Int, source: [UInt8], destination: [UInt8]) -> PacketContent {
+    private func tcp(_ start: Int, _ end: Int, source: ArraySlice<UInt8>, destination: ArraySlice<UInt8>)
+        -> PacketContent
+    {
         guard end >= start + 20 else { return .other }
         let header = Int(octets[start + 12] >> 4) * 4
         guard header >= 20, end >= start + header else { return .other }

@@ -9,8 +9,7 @@ struct TCPReassembler<Consumer> {
 
         init(_ segment: TCPSegment) {
             let (a, b) = (segment.source, segment.destination)
-            let isFirst = a.port != b.port ? a.port < b.port : a.octets.lexicographicallyPrecedes(b.octets)
-            (first, second) = isFirst ? (a, b) : (b, a)
+            (first, second) = a.precedes(b) ? (a, b) : (b, a)
         }
     }
 
@@ -19,7 +18,12 @@ struct TCPReassembler<Consumer> {
         var consumer: Consumer
     }
 
-    private var entries: [Key: Entry] = [:]
+    /// The connections.
+    private var entries: [Entry] = []
+    /// Places of connections that are over.
+    private var free: [Int] = []
+    /// Their places.
+    private var places: [Key: Int] = [:]
     private let make: (TCPConnection) -> Consumer
     private let feed: (inout Consumer, TCPConnection, TCPConnection.Event) -> Void
     private let end: (Consumer, TCPConnection) -> Void
@@ -41,43 +45,50 @@ struct TCPReassembler<Consumer> {
     /// Takes a segment of whichever connection.
     mutating func take(_ segment: TCPSegment) {
         let key = Key(segment)
-        if let entry = entries[key], entry.connection.isSuperseded(by: segment) { finish(key) }
-        if entries[key] == nil {
-            // What ended may have a straggler, which is no new connection.
-            guard segment.isSYN || !segment.payload.isEmpty else { return }
-            makeRoom()
-            let connection = TCPConnection(segment)
-            entries[key] = Entry(connection: connection, consumer: make(connection))
-        }
-        guard var entry = entries.removeValue(forKey: key) else { return }
+        if let place = places[key], entries[place].connection.isSuperseded(by: segment) { finish(key) }
+        guard let place = places[key] ?? begin(key, segment) else { return }
         var events: [TCPConnection.Event] = []
-        entry.connection.take(segment) { events.append($0) }
-        for event in events { feed(&entry.consumer, entry.connection, event) }
-        entries[key] = entry
+        entries[place].connection.take(segment) { events.append($0) }
+        let connection = entries[place].connection
+        for event in events { feed(&entries[place].consumer, connection, event) }
     }
 
     /// Nothing follows on any connection.
     mutating func finish() {
-        for key in entries.keys.sorted(by: { before($0, $1) }) { finish(key) }
+        for (key, _) in places.sorted(by: {
+            entries[$0.value].connection.lastTime < entries[$1.value].connection.lastTime
+        }) {
+            finish(key)
+        }
     }
 
-    private func before(_ left: Key, _ right: Key) -> Bool {
-        guard let left = entries[left], let right = entries[right] else { return false }
-        return left.connection.lastTime < right.connection.lastTime
+    private mutating func begin(_ key: Key, _ segment: TCPSegment) -> Int? {
+        // What ended may have a straggler, which is no new connection.
+        guard segment.isSYN || !segment.payload.isEmpty else { return nil }
+        makeRoom()
+        let connection = TCPConnection(segment)
+        let entry = Entry(connection: connection, consumer: make(connection))
+        let place = free.popLast() ?? entries.count
+        if place == entries.count { entries.append(entry) } else { entries[place] = entry }
+        places[key] = place
+        return place
     }
 
     private mutating func finish(_ key: Key) {
-        guard var entry = entries.removeValue(forKey: key) else { return }
+        guard let place = places.removeValue(forKey: key) else { return }
         var events: [TCPConnection.Event] = []
-        entry.connection.flush { events.append($0) }
-        for event in events { feed(&entry.consumer, entry.connection, event) }
-        end(entry.consumer, entry.connection)
+        entries[place].connection.flush { events.append($0) }
+        let connection = entries[place].connection
+        for event in events { feed(&entries[place].consumer, connection, event) }
+        end(entries[place].consumer, entries[place].connection)
+        free.append(place)
     }
 
     private mutating func makeRoom() {
-        guard entries.count >= Self.maximumConnections else { return }
-        if let oldest = entries.min(by: { $0.value.connection.lastTime < $1.value.connection.lastTime })?.key {
-            finish(oldest)
+        guard places.count >= Self.maximumConnections else { return }
+        let oldest = places.min {
+            entries[$0.value].connection.lastTime < entries[$1.value].connection.lastTime
         }
+        if let oldest { finish(oldest.key) }
     }
 }
