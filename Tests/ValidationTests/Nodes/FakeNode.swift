@@ -9,14 +9,20 @@ import Synchronization
 /// A node in memory, which can die in the middle of anything.
 final class FakeNode: ValidatedNode {
     let name: String
+    /// What it calls itself.
+    let label: String
     let disks: [FakeDisk]
     /// Asked before each call: whether the node dies of it.
     private let dying: Mutex<@Sendable (NodeMethod) -> Bool>
     private let dead = Mutex(false)
     private let objects = Mutex(0)
 
-    init(_ name: String, _ disks: [FakeDisk], dying: @escaping @Sendable (NodeMethod) -> Bool = { _ in false }) {
+    init(
+        _ name: String, _ disks: [FakeDisk], label: String? = nil,
+        dying: @escaping @Sendable (NodeMethod) -> Bool = { _ in false }
+    ) {
         self.name = name
+        self.label = label ?? name.uppercased()
         self.disks = disks
         self.dying = Mutex(dying)
     }
@@ -62,7 +68,7 @@ struct FakeNodeSetup: SetupCalls {
     let node: FakeNode
 
     func release() async throws {}
-    func hostLabel() async throws -> String { node.name.uppercased() }
+    func hostLabel() async throws -> String { node.label }
     func functionalLevel() async throws -> UInt16 { 12 }
     func upgradeVersion() async throws -> UInt16 { 1 }
 }

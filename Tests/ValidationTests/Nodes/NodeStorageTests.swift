@@ -294,6 +294,19 @@ import Testing
         #expect(!plan.changesDisks)
     }
 
+    @Test func aNodeThatIsNamedTwiceIsNoPair() async {
+        let disks = [FakeDisk(0)]
+        let nodes = [FakeNode("node1", disks), FakeNode("192.0.2.1", disks, label: "node1"), FakeNode("node2", disks)]
+        let validation = validation(nodes)
+        let plan = await validation.plan()
+        #expect(plan.presentNodes.map(\.name) == ["node1", "node2"])
+        #expect(plan.nodes[1].failure?.contains("as node1 does") == true)
+        #expect(plan.disks.map { $0.places.keys.sorted() } == [["node1", "node2"]])
+        let report = await validation.run(plan, generator: "test")
+        #expect(report.tests.first { $0.id == "multiple-arbitration" }?.verdict == .passed)
+        #expect(report.exitStatus == 2)
+    }
+
     @Test func aNodeThatDoesNotAnswerIsTold() async {
         let (nodes, disks) = nodes()
         nodes[1].die()

@@ -98,6 +98,21 @@ struct NodeDiscovery: Sendable {
         }
     }
 
+    /// Leaves out whoever calls itself what a node before it does: one node that was named twice, which would seem to share every
+    /// disk with itself, or two that no cluster could tell from each other.
+    static func refuseTwins(_ answers: inout [Answer]) {
+        var known: [String: String] = [:]
+        for index in answers.indices {
+            guard let label = answers[index].node.hostLabel?.lowercased(), !label.isEmpty else { continue }
+            if let first = known[label] {
+                answers[index].node.failure = "it calls itself \(label), as \(first) does: name each node once"
+                answers[index].places = []
+            } else {
+                known[label] = answers[index].node.name
+            }
+        }
+    }
+
     // MARK: The same unit on several nodes
 
     /// Puts together what the nodes say of the same unit, which they recognise by an identifier of VPD page 83h.

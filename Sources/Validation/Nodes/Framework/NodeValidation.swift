@@ -45,7 +45,8 @@ public struct NodeValidation: Sendable {
             for await answer in group { found.append(answer) }
             return found
         }
-        let answers = found.sorted { $0.0 < $1.0 }.map(\.1)
+        var answers = found.sorted { $0.0 < $1.0 }.map(\.1)
+        NodeDiscovery.refuseTwins(&answers)
         let present = answers.count { $0.node.failure == nil }
         var disks = NodeDiscovery.recognise(answers)
         let wanted = options.disks
@@ -58,7 +59,7 @@ public struct NodeValidation: Sendable {
         }
         return NodePlan(
             nodes: answers.map(\.node), disks: disks, tests: chosen.map(\.description), unknownDisks: unknown,
-            silentDisks: Dictionary(uniqueKeysWithValues: answers.map { ($0.node.name, $0.silent) }))
+            silentDisks: Dictionary(answers.map { ($0.node.name, $0.silent) }) { first, _ in first })
     }
 
     private var chosen: [any NodeTest] {
