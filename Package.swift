@@ -152,6 +152,9 @@ let package = Package(
         .testTarget(name: "ErrorCodesTests", dependencies: ["ErrorCodes"]),
         .testTarget(name: "NDRTests", dependencies: ["NDR"]),
         .testTarget(name: "IDLCompilerTests", dependencies: ["IDLCompiler"], exclude: ["Expected"]),
+        .testTarget(
+            name: "InterfaceValuesTests",
+            dependencies: ["InterfaceValues", "ClusterProtocols", "DCOM", "DCERPC", "NDR", "ErrorCodes"]),
         .testTarget(name: "ClusterProtocolsTests", dependencies: ["ClusterProtocols", "DCOM", "DCERPC", "NDR"]),
         .testTarget(
             name: "SecurityTests",
@@ -163,7 +166,11 @@ let package = Package(
         .testTarget(
             name: "RouteProbesTests",
             dependencies: ["RouteProbes", "HostInventory", "CLinuxNetwork", "TestSupport", logging]),
-        .testTarget(name: "ReplayTests", dependencies: ["Replay", "InterfaceValues", "DCERPC", "NDR", "Security"]),
+        .testTarget(
+            name: "ReplayTests",
+            dependencies: [
+                "Replay", "InterfaceValues", "ClusterProtocols", "DCOM", "DCERPC", "NDR", "Security", "ErrorCodes", logging,
+            ] + nio),
         .testTarget(name: "EventLogTests", dependencies: ["EventLog", "TestSupport", logging]),
         .testTarget(name: "FileSharesTests", dependencies: ["FileShares", "Security", "ErrorCodes", logging]),
         .testTarget(name: "NodeSetupTests", dependencies: ["NodeSetup", "Reservations"]),

@@ -56,7 +56,8 @@ extension FieldNode {
         let title = name.isEmpty ? margin : "\(margin)\(name): "
         if let text = basicString { return ["\(title)\(text)"] }
         if let words = words(catalogue) { return ["\(title)\(words)"] }
-        return ["\(title)\(type)"] + parts.flatMap { $0.lines(catalogue, indentation: indentation + 2) }
+        let kind = if case .opened(let layout, _) = value { layout.rawValue } else { type }
+        return ["\(title)\(kind)"] + parts.flatMap { $0.lines(catalogue, indentation: indentation + 2) }
     }
 
     /// The text of a BSTR ([MS-OAUT] 2.2.23.2), whose NULL is a byte count of 0xFFFFFFFF; nil for anything else.

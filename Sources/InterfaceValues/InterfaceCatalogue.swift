@@ -26,7 +26,16 @@ public struct InterfaceCatalogue: Sendable {
         let sources = files.map { SourceFile(name: $0.name, text: $0.text) }
         let library = try TypeLibrary(sources) { name in sources.first { $0.name == name } }
         self.library = library
-        interfaces = library.interfaces.compactMap { InterfaceSchema($0, library) }
+        var interfaces: [InterfaceSchema] = []
+        for interface in library.interfaces.compactMap({ InterfaceSchema($0, library) }) {
+            // Another declaration of the same interface is how others marshal it: samba.idl is one.
+            if let first = interfaces.firstIndex(where: { $0.identifier.uuid == interface.identifier.uuid }) {
+                interfaces[first].add(alternatives: interface)
+            } else {
+                interfaces.append(interface)
+            }
+        }
+        self.interfaces = interfaces
         byUUID = Dictionary(
             interfaces.enumerated().map { ($1.identifier.uuid, $0) }, uniquingKeysWith: { first, _ in first })
         var names = Dictionary(
@@ -75,7 +84,7 @@ public struct InterfaceSchema: Sendable {
     /// The name of what it derives from.
     public let base: String?
     /// Its operations, those of its bases first: each at the place of its opnum.
-    public let operations: [OperationSchema]
+    public private(set) var operations: [OperationSchema]
 
     init?(_ interface: TypeLibrary.Interface, _ library: TypeLibrary) {
         guard let uuid = GUID(interface.uuid) else { return nil }
@@ -86,6 +95,13 @@ public struct InterfaceSchema: Sendable {
         base = interface.base
         operations = interface.operations.map {
             OperationSchema(description: $0, isObject: interface.isObject, library: library)
+        }
+    }
+
+    fileprivate mutating func add(alternatives interface: InterfaceSchema) {
+        for (index, operation) in interface.operations.enumerated()
+        where index < operations.count && operation.isOnWire && operations[index].isOnWire {
+            operations[index].alternative = operation.description
         }
     }
 
@@ -101,6 +117,8 @@ public struct OperationSchema: Sendable {
     /// Whether its stubs begin with ORPCTHIS and ORPCTHAT.
     public let isObject: Bool
     let library: TypeLibrary
+    /// Another declaration of the same operation, for stubs that do not fit the first.
+    fileprivate(set) var alternative: TypeLibrary.Operation?
 
     /// Its name.
     public var name: String { description.name }
@@ -125,49 +143,71 @@ public struct OperationSchema: Sendable {
     public func decodeRequest(
         _ stub: [UInt8], syntax: TransferSyntax = .ndr20, isBigEndian: Bool = false
     ) throws(ValueError) -> FieldTree {
-        try decode(requestFields, stub, syntax, isBigEndian)
+        try decode(\.request, "ORPCTHIS", stub, syntax, isBigEndian)
     }
 
     /// The values of a response, in the same way.
     public func decodeResponse(
         _ stub: [UInt8], syntax: TransferSyntax = .ndr20, isBigEndian: Bool = false
     ) throws(ValueError) -> FieldTree {
-        try decode(responseFields, stub, syntax, isBigEndian)
+        try decode(\.response, "ORPCTHAT", stub, syntax, isBigEndian)
     }
 
     /// The stub of a request: of what ``decodeRequest(_:syntax:isBigEndian:)`` returned, the same octets.
     ///
     /// - Throws: ``ValueError`` if the tree is not one of this operation's.
     public func encodeRequest(_ tree: FieldTree) throws(ValueError) -> [UInt8] {
-        try encode(requestFields, tree)
+        try encode(\.request, "ORPCTHIS", tree)
     }
 
     /// The stub of a response: of what ``decodeResponse(_:syntax:isBigEndian:)`` returned, the same octets.
     ///
     /// - Throws: ``ValueError`` if the tree is not one of this operation's.
     public func encodeResponse(_ tree: FieldTree) throws(ValueError) -> [UInt8] {
-        try encode(responseFields, tree)
+        try encode(\.response, "ORPCTHAT", tree)
     }
 
-    private var requestFields: [TypeLibrary.Field] { implicit("ORPCTHIS") + description.request }
-    private var responseFields: [TypeLibrary.Field] { implicit("ORPCTHAT") + description.response }
+    private typealias Fields = KeyPath<TypeLibrary.Operation, [TypeLibrary.Field]>
 
+    /// What DCOM puts in front of the parameters ([MS-DCOM] 2.2.13).
     private func implicit(_ type: String) -> [TypeLibrary.Field] {
-        guard isObject, let structure = library.structures.firstIndex(where: { $0.name == type }) else { return [] }
-        return [TypeLibrary.Field(name: type, typeName: type, representation: .structure(structure))]
+        guard isObject, let structure = library.structure(named: type) else { return [] }
+        return [TypeLibrary.Field(name: type, typeName: type, representation: structure)]
     }
 
     private func decode(
-        _ fields: [TypeLibrary.Field], _ stub: [UInt8], _ syntax: TransferSyntax, _ isBigEndian: Bool
+        _ fields: Fields, _ header: String, _ stub: [UInt8], _ syntax: TransferSyntax, _ isBigEndian: Bool
     ) throws(ValueError) -> FieldTree {
         guard isOnWire else { throw ValueError(.notOnWire, path: name, offset: 0) }
-        var decoder = ValueDecoder(StubReader(stub, syntax: syntax, isBigEndian: isBigEndian), library)
-        return try decoder.tree(fields)
+        let front = implicit(header)
+        func decoded(_ operation: TypeLibrary.Operation) throws(ValueError) -> FieldTree {
+            var decoder = ValueDecoder(StubReader(stub, syntax: syntax, isBigEndian: isBigEndian), library)
+            return try decoder.tree(front + operation[keyPath: fields])
+        }
+        guard let alternative else { return try decoded(description) }
+        do throws(ValueError) {
+            let tree = try decoded(description)
+            if tree.trailing.isEmpty { return tree }
+            guard let other = try? decoded(alternative), other.trailing.isEmpty else { return tree }
+            return other
+        } catch {
+            guard let other = try? decoded(alternative) else { throw error }
+            return other
+        }
     }
 
-    private func encode(_ fields: [TypeLibrary.Field], _ tree: FieldTree) throws(ValueError) -> [UInt8] {
+    private func encode(_ fields: Fields, _ header: String, _ tree: FieldTree) throws(ValueError) -> [UInt8] {
         guard isOnWire else { throw ValueError(.notOnWire, path: name, offset: 0) }
-        var encoder = ValueEncoder(tree, library)
-        return try encoder.stub(fields, tree)
+        let front = implicit(header)
+        func encoded(_ operation: TypeLibrary.Operation) throws(ValueError) -> [UInt8] {
+            var encoder = ValueEncoder(tree, library)
+            return try encoder.stub(front + operation[keyPath: fields], tree)
+        }
+        do throws(ValueError) {
+            return try encoded(description)
+        } catch {
+            guard let alternative, let stub = try? encoded(alternative) else { throw error }
+            return stub
+        }
     }
 }

@@ -1,0 +1,76 @@
+import DCERPC
+import Security
+
+/// Issues the calls of a capture again, to a live server, and compares the answers.
+public struct Replayer: Sendable {
+    /// Begins one authentication exchange with a host, for an association that had this provider in the capture.
+    public typealias MakeInitiator =
+        @Sendable (_ host: String, _ captured: AuthenticationType) throws -> any SecurityInitiator
+
+    /// How to do it.
+    public struct Options: Sendable {
+        /// The name or address of the server that takes the place of every captured one.
+        public var host: String
+        /// Servers that take the places of certain captured ones, by the captured address.
+        public var hosts: [String: String]
+        /// The port of its endpoint mapper and its resolver.
+        public var port: UInt16
+        /// Who to be; nil for nobody, and then associations that authenticate in the capture do not.
+        public var makeInitiator: MakeInitiator?
+        /// What may differ, and what is changed.
+        public var rules: ReplayRules
+        /// How long a server may take to connect, to bind, and to answer a call.
+        public var timeLimit: Duration
+
+        /// From its parts.
+        public init(
+            host: String, hosts: [String: String] = [:], port: UInt16 = 135, rules: ReplayRules = .standard,
+            timeLimit: Duration = .seconds(30), makeInitiator: MakeInitiator? = nil
+        ) {
+            self.host = host
+            self.hosts = hosts
+            self.port = port
+            self.rules = rules
+            self.timeLimit = timeLimit
+            self.makeInitiator = makeInitiator
+        }
+    }
+
+    /// How it is done.
+    public let options: Options
+
+    /// Makes a replayer.
+    public init(_ options: Options) {
+        self.options = options
+    }
+
+    /// Issues all calls, in the capture's order and as many at a time as there.
+    ///
+    /// - Parameters:
+    ///   - traffic: What the capture has.
+    ///   - observer: Is told of each call as soon as it is compared.
+    /// - Returns: What came of each; what a server does not answer is told there.
+    public func replay(
+        _ traffic: CapturedTraffic, observer: @escaping @Sendable (ReplayReport.Call) -> Void = { _ in }
+    ) async -> ReplayReport {
+        let session = ReplaySession(traffic, options, observer)
+        let steps = ReplaySchedule(traffic).steps
+        await withTaskGroup(of: Int.self) { group in
+            var running: [Int: ReplaySchedule.Step] = [:]
+            for (index, step) in steps.enumerated() {
+                while running.values.contains(where: { ReplaySchedule.precedes($0, step) }),
+                    let done = await group.next()
+                {
+                    running[done] = nil
+                }
+                running[index] = step
+                group.addTask {
+                    await session.perform(step)
+                    return index
+                }
+            }
+        }
+        await session.close()
+        return await session.report
+    }
+}
