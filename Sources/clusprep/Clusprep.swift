@@ -10,7 +10,8 @@ struct Clusprep: AsyncParsableCommand {
         subcommands: [
             CleanupCommand.self, DisksCommand.self, DissectCommand.self, FirewallCommand.self, LabCommand.self,
             LogCommand.self,
-            NetworkCommand.self, ReservationsCommand.self, SetupCommand.self, UpdatesCommand.self, UserCommand.self,
+            NetworkCommand.self, ReplayCommand.self, ReservationsCommand.self, SetupCommand.self, UpdatesCommand.self,
+            UserCommand.self,
             ValidateCommand.self,
             WalkCommand.self,
         ])
