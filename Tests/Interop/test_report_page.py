@@ -136,3 +136,23 @@ def test_it_can_be_read_aloud(browser, result, screen):
     assert pictures and all(pictures)
     assert names["heading"][0].startswith("Cluster validation of")
     assert browser.evaluate("document.documentElement.lang") == "en"
+
+
+@pytest.mark.parametrize(
+    "change, complaint",
+    [
+        (lambda text: text[: len(text) // 2], "not valid JSON"),
+        (lambda text: text.replace('"title"', '"name"', 1), "there is no title"),
+        (lambda text: text.replace('"verdict" : "passed"', '"verdict" : "superb"', 1), "superb"),
+        (lambda text: text.replace('"format" : 1', '"format" : 7'), "the form 7"),
+    ],
+    ids=["cut", "incomplete", "wrong", "later"],
+)
+def test_results_that_are_none(result, tmp_path, change, complaint):
+    source, page = tmp_path / "results.json", tmp_path / "report.html"
+    source.write_text(change(result[0].with_suffix(".json").read_text()))
+    done = subprocess.run(
+        [binaries() / "clusprep", "validate", "report", source, "--html", page], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1 and not page.exists()
+    assert complaint in done.stderr and str(source) in done.stderr

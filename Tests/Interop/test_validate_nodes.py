@@ -7,8 +7,9 @@ import subprocess
 import time
 
 import csvp
+import json_schema
 import pytest
-from lab import Daemons, binaries, wait_until
+from lab import REPOSITORY, Daemons, binaries, wait_until
 
 #: What changes disks, in the order in which it is run.
 CHANGING = [
@@ -49,6 +50,7 @@ class Validation:
         self.said += said
         assert self.json.exists(), complaints + self.said
         report = json.loads(self.json.read_text())
+        json_schema.check(report, REPOSITORY / "docs" / "validation.schema.json")
         assert self.html.read_text().startswith("<!DOCTYPE html>")
         assert self.junit.read_text().startswith("<?xml")
         return self.process.returncode, report

@@ -173,6 +173,11 @@ import Testing
         #expect(object["began"] as? String == "2023-11-14T22:13:20Z")
     }
 
+    @Test func aLaterFormIsNotRead() throws {
+        let document = try JSONReport.document(Self.report).replacing("\"format\" : 1", with: "\"format\" : 2")
+        #expect(throws: JSONReport.UnknownForm(version: 2)) { try JSONReport.report(document) }
+    }
+
     // MARK: JUnit
 
     @Test func junitCounts() {

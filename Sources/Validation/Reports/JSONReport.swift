@@ -11,10 +11,31 @@ public enum JSONReport {
     }
 
     /// Reads a document that ``document(_:)`` wrote.
+    ///
+    /// - Throws: ``UnknownForm`` for one of another version; `DecodingError`.
     public static func report(_ document: String) throws -> ValidationReport {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601
-        return try decoder.decode(Document.self, from: Data(document.utf8)).report
+        let data = Data(document.utf8)
+        // Before the fields are looked at: those of another version are others.
+        let form = try decoder.decode(Form.self, from: data).format
+        guard form == ValidationReport.formatVersion else { throw UnknownForm(version: form) }
+        return try decoder.decode(Document.self, from: data).report
+    }
+
+    /// A document of a version that this program does not read.
+    public struct UnknownForm: Error, Sendable, Hashable, CustomStringConvertible {
+        /// Its version.
+        public var version: Int
+
+        /// Both versions.
+        public var description: String {
+            "it has the form \(version), and this program reads the form \(ValidationReport.formatVersion)"
+        }
+    }
+
+    private struct Form: Decodable {
+        let format: Int
     }
 
     /// The report with what follows from it, for readers who should not have to work it out again.

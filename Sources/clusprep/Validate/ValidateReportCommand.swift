@@ -40,14 +40,17 @@ struct ValidateReportCommand: ParsableCommand {
 
     /// Where the document is not what it should be; the decoder's own words for it are its debugger's.
     private static func words(for error: any Error) -> String {
-        let context: DecodingError.Context
+        let (context, reason): (DecodingError.Context, String?)
         switch error {
-        case DecodingError.dataCorrupted(let found), DecodingError.keyNotFound(_, let found),
-            DecodingError.typeMismatch(_, let found), DecodingError.valueNotFound(_, let found):
-            context = found
+        case DecodingError.keyNotFound(let key, let found):
+            (context, reason) = (found, "there is no \(key.stringValue)")
+        case DecodingError.dataCorrupted(let found), DecodingError.typeMismatch(_, let found),
+            DecodingError.valueNotFound(_, let found):
+            (context, reason) = (found, nil)
+        case let error as JSONReport.UnknownForm: return "\(error)"
         default: return error.localizedDescription
         }
         let path = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" }.joined()
-        return (path.isEmpty ? "" : "at \(path.drop { $0 == "." }): ") + context.debugDescription
+        return (path.isEmpty ? "" : "at \(path.drop { $0 == "." }): ") + (reason ?? context.debugDescription)
     }
 }
