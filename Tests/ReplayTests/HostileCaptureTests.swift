@@ -44,6 +44,35 @@ import Testing
         }
     }
 
+    /// A stub with another octet than was sent: one that is signed is shown with a remark, one that is sealed is not shown.
+    @Test func alteredMessages() throws {
+        for (name, level) in [("samba-mgmt", 5), ("impacket-disk", 6), ("samba-kerberos", 5), ("samba-kerberos", 6)] {
+            let capture = try Capture.named(name)
+            var writer = CaptureWriter()
+            var isAltered = false
+            for (time, packet) in packets(of: try capture.octets) {
+                var packet = packet
+                // A response with a stub, and a security trailer of that level behind it.
+                if !isAltered, packet.count > 66 + 100, packet[66..<69] == [5, 0, 2], packet[66 + 10] > 0 {
+                    let end = 66 + (Int(packet[66 + 8]) | Int(packet[66 + 9]) << 8)
+                    let trailer = end - Int(packet[66 + 10]) - 8
+                    if end <= packet.count, packet[trailer + 1] == level, packet[trailer] != 9 {
+                        packet[66 + 24 + 12] ^= 0x40
+                        isAltered = true
+                    }
+                }
+                writer.packet(packet, at: time)
+            }
+            try #require(isAltered)
+            let traffic = try CaptureReader(keys: try capture.keys).read(octets: writer.octets)
+            let closed = traffic.calls.filter {
+                $0.response?.stub == .unreadable("sealed: it does not fit its signature")
+            }
+            let remarks = traffic.remarks.filter { $0.text.contains("of the server is not what was signed") }
+            #expect((closed.count, remarks.count) == (level == 6 ? (1, 0) : (0, 1)), "\(name), \(level)")
+        }
+    }
+
     @Test func noCapture() throws {
         #expect {
             try CaptureReader().read(octets: Array("this is a text, and no capture at all".utf8), name: "notes.txt")

@@ -70,7 +70,7 @@ extension AssociationFollower {
         let fault = try FaultPDU(header, of: pdu)
         // Some servers sign faults as they sign responses, which moves the key stream of the security context on.
         if let trailer = try SecurityTrailer(header, of: pdu, bodyOffset: ResponseFields.size) {
-            _ = open(header, pdu, stubOffset: ResponseFields.size, trailer, fromClient: false)
+            _ = open(header, pdu, stubOffset: ResponseFields.size, trailer, fromClient: false, time)
         }
         if calls[header.callID] == nil, settle(header.callID, .fault(fault.fault)) { return }
         let index = calls.removeValue(forKey: header.callID) ?? lonely(header, fault.contextID, association, time)
@@ -115,7 +115,7 @@ extension AssociationFollower {
         _ key: Assembly.Key, _ header: PDUHeader, _ pdu: [UInt8], stubOffset: Int, _ trailer: SecurityTrailer?,
         _ time: CaptureTime
     ) {
-        let part = open(header, pdu, stubOffset: stubOffset, trailer, fromClient: key.isRequest)
+        let part = open(header, pdu, stubOffset: stubOffset, trailer, fromClient: key.isRequest, time)
         let length = header.trailerOffset - stubOffset - (trailer?.paddingLength ?? 0)
         guard var assembly = assemblies.removeValue(forKey: key) else { return }
         assembly.message.fragments += 1
@@ -152,7 +152,8 @@ extension AssociationFollower {
 
     /// A fragment's stub, unsealed where it has to be and can be.
     private mutating func open(
-        _ header: PDUHeader, _ pdu: [UInt8], stubOffset: Int, _ trailer: SecurityTrailer?, fromClient: Bool
+        _ header: PDUHeader, _ pdu: [UInt8], stubOffset: Int, _ trailer: SecurityTrailer?, fromClient: Bool,
+        _ time: CaptureTime
     ) -> CapturedStub {
         let end = header.trailerOffset
         guard stubOffset <= end else { return .unreadable("the fragment ends before its stub") }
@@ -183,7 +184,7 @@ extension AssociationFollower {
                 if !isSealed, !isLossy {
                     remarkOnce(
                         "a message of the \(fromClient ? "client" : "server") is not what was signed: \(error)",
-                        .init(nanoseconds: 0))
+                        time)
                 }
                 return closed(reason)
             }
