@@ -94,16 +94,15 @@ def unexplained(report: dict) -> list[str]:
     return lines
 
 
-def replay_all(names: list[str]) -> dict[str, dict]:
-    """The report on each capture, by its name; all of them, or those that are named."""
+def replay_all(names: list[str]):
+    """The name of each capture, and the report on it; all of them, or those that are named."""
     entries = {Path(entry["file"]).stem: entry for entry in json.loads((FOLDER / "captures.json").read_text())}
-    reports = {}
     with tempfile.TemporaryDirectory(prefix="replay") as temporary:
         folder = Path(temporary)
         for name in names or entries:
             entry = entries[name]
             if not entry["kerberos"]:
-                reports[name] = replay(entry, folder, None)
+                yield name, replay(entry, folder, None)
                 continue
             realm = folder / "realm"
             shutil.rmtree(realm, ignore_errors=True)
@@ -114,15 +113,14 @@ def replay_all(names: list[str]) -> dict[str, dict]:
                     kdc.add_service(service, [enctype])
                 kdc.add_service(f"host/{NODE}")
                 kdc.keytab(*services, f"host/{NODE}", path=folder / "services.keytab")
-                reports[name] = replay(entry, folder, kdc)
-    return reports
+                yield name, replay(entry, folder, kdc)
 
 
 def main(names: list[str]) -> int:
     status = 0
-    for name, report in replay_all(names).items():
+    for name, report in replay_all(names):
         lines = unexplained(report)
-        print(f"{name}: {len(report['calls'])} calls, {len(lines)} unexplained differences")
+        print(f"{name}: {len(report['calls'])} calls, {len(lines)} unexplained differences", flush=True)
         for line in lines:
             print(f"  {line}")
         if report["status"] != 0:
