@@ -174,6 +174,39 @@ def test_disk_in_use_is_left_alone(lab, clients, tmp_path):
     assert left(lab) == before
 
 
+def test_absent_nodes_and_twins(lab, tmp_path):
+    """A node that does not answer, and one that is named twice: neither keeps the others from being looked at."""
+    report = tmp_path / "report.json"
+    addresses = [node["address"] for node in lab.nodes] + ["localhost", "127.0.0.9"]
+    done = subprocess.run(
+        [
+            binaries() / "clusprep", "validate", *addresses, "--port", str(lab.nodes[0]["endpointMapperPort"]),
+            "--user", f"{lab.domain}\\{lab.user}", "--include", "list-disks", "--json", report,
+            "--html", tmp_path / "report.html",
+        ],
+        input=lab.password + "\n", capture_output=True, text=True, timeout=60,
+    )
+    assert done.returncode == 2, done.stderr
+    failures = {node["name"]: node.get("failure", "") for node in json.loads(report.read_text())["nodes"]}
+    assert [failures[address] for address in addresses[:2]] == ["", ""]
+    assert f"as {addresses[0]} does" in failures["localhost"]
+    assert "cannot connect" in failures["127.0.0.9"]
+    assert "left out" not in done.stdout and "List Potential Cluster Disks" in done.stdout
+
+
+def test_wrong_password(lab, tmp_path):
+    done = subprocess.run(
+        [
+            binaries() / "clusprep", "validate", lab.nodes[0]["address"], "--port",
+            str(lab.nodes[0]["endpointMapperPort"]), "--user", f"{lab.domain}\\{lab.user}", "--html",
+            tmp_path / "report.html",
+        ],
+        input="not this one\n", capture_output=True, text=True, timeout=60,
+    )
+    assert done.returncode == 2
+    assert "does not answer: access denied" in done.stdout
+
+
 def test_wrong_command_lines(lab):
     def status(*arguments: str) -> int:
         return subprocess.run(
@@ -183,4 +216,5 @@ def test_wrong_command_lines(lab):
     assert status() == 64
     assert status("node1") == 64  # neither --user nor --kerberos
     assert status("--lab", str(lab.folder), "--include", "no-such-test") == 64
+    assert status("--lab", str(lab.folder), "--disks", "9") == 2
     assert status("--list") == 0

@@ -72,6 +72,10 @@ struct ValidateNodesCommand: AsyncParsableCommand {
         let validation = NodeValidation(nodes: try nodes.remoteNodes(), options: options)
         let plan = await validation.plan()
         ValidationDisplay.show(plan, evenInUse: evenInUse, on: terminal)
+        if !plan.unknownDisks.isEmpty {
+            Terminal.complain("Error: no disk goes by the name \(plan.unknownDisks.joined(separator: ", nor by "))")
+            throw ExitCode(2)
+        }
         guard yes || !plan.changesDisks || ValidationDisplay.isConfirmed() else { throw ExitCode(2) }
         let report = await ValidationDisplay(terminal).following { progress in
             await validation.run(plan, generator: "clusprep \(Clusprep.configuration.version)", progress: progress)

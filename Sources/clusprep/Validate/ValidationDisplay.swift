@@ -53,9 +53,6 @@ final class ValidationDisplay: Sendable {
                 terminal.line("  " + terminal.styled("Its registrations will be REMOVED.", .bad))
             }
         }
-        for name in plan.unknownDisks {
-            terminal.line(terminal.styled("No disk goes by the name \(Terminal.printable(name)).", .bad))
-        }
         terminal.line("tests: " + plan.tests.map(\.id).joined(separator: ", "))
         for test in plan.tests where plan.changesDisks {
             if let writes = test.writes { terminal.line("  \(test.id) writes \(writes)") }
@@ -103,6 +100,8 @@ final class ValidationDisplay: Sendable {
             live("…       \(test.title): \(step.text)")
         case .ended(let result):
             live(nil)
+            // Whoever left it out need not be told.
+            guard result.verdict != .excluded else { return }
             let mark = result.verdict.words.padding(toLength: 15, withPad: " ", startingAt: 0)
             let style: Terminal.Style =
                 switch result.verdict {

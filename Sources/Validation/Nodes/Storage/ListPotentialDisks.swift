@@ -44,8 +44,9 @@ struct ListPotentialDisks: NodeTest {
                 Finding(
                     .warning, disk.name, "Somebody is registered with it; tests that would change it leave it alone.",
                     advice:
-                        "If that is a running cluster, leave it alone. If it was left behind, clear it with clusprep "
-                        + "reservations, or test it all the same with --even-in-use."))
+                        "If that is a running cluster, leave it alone. Of a validation that was killed, nodes let go within six "
+                        + "minutes. What was left behind otherwise, clear with clusprep reservations, or test the disk all "
+                        + "the same with --even-in-use."))
         }
         if plan.testedDisks.isEmpty {
             context.recorder.add(
