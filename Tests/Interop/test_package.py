@@ -14,10 +14,11 @@ from pathlib import Path
 import csvp
 import pytest
 from dcom import Credentials, activate
-from debian import Debian, stop
+from debian import DEPENDS, Debian, stop
 from lab import REPOSITORY, binaries, listens
 
 pytestmark = [
+    pytest.mark.timeout(900),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can chroot into a Debian of its own"),
     pytest.mark.skipif(not shutil.which("debootstrap"), reason="needs debootstrap: apt-get install debootstrap"),
     pytest.mark.skipif(not shutil.which("dpkg-shlibdeps"), reason="needs dpkg-shlibdeps: apt-get install dpkg-dev"),
@@ -41,24 +42,16 @@ def package(tmp_path_factory) -> Path:
     return Path(made.stdout.splitlines()[-1])
 
 
-#: What the package does not depend on: a service manager, and the judge of its firewall.
-BESIDES = ["systemd", "systemd-sysv", "nftables"]
-
-
 @pytest.fixture(scope="module")
-def packages(package) -> list[str]:
-    """What the package depends on."""
+def debian(package, tmp_path_factory):
+    """A Debian to change root into, with what the package depends on; nothing runs in it but what a test starts."""
     depends = subprocess.run(
         ["dpkg-deb", "--field", package, "Depends"], check=True, capture_output=True, text=True
     ).stdout
     # Of alternatives the first; versions are for apt.
-    return [re.split(r"[ (|]", item.strip())[0] for item in depends.split(",")]
-
-
-@pytest.fixture(scope="module")
-def debian(packages, tmp_path_factory):
-    """A Debian to change root into; nothing runs in it but what a test starts."""
-    system = Debian(tmp_path_factory.mktemp("debian") / "root", packages + BESIDES)
+    packages = {re.split(r"[ (|]", item.strip())[0] for item in depends.split(",")}
+    assert packages <= set(DEPENDS), "the package depends on more than debian.py knows: add it to DEPENDS there"
+    system = Debian(tmp_path_factory.mktemp("debian") / "root")
     yield system
     system.close()
 
@@ -156,11 +149,11 @@ def test_from_installation_to_purge(debian, package, tmp_path):
     assert set(before) <= set(debian.files())
 
 
-def test_as_a_service(package, packages, tmp_path):
+def test_as_a_service(package, tmp_path):
     """Under systemd, with the unit's whole sandbox: it starts, answers, is confined, lets its traffic in, and goes."""
     if not shutil.which("systemd-nspawn"):
         pytest.skip("needs systemd-nspawn: apt-get install systemd-container")
-    system = Debian(tmp_path / "root", packages + BESIDES)
+    system = Debian(tmp_path / "root")
     shutil.copy(package, system.folder / "root/clusprep.deb")
     (system.folder / "root/password").write_text(PASSWORD + "\n")
     answers = {
