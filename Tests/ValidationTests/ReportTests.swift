@@ -148,6 +148,17 @@ import Testing
         #expect(table.contains("<td role=\"cell\" colspan=\"2\" class=\"soft\">None.</td>"))
     }
 
+    @Test func aLongTableBeginsFolded() {
+        var report = Self.report
+        report.tests[1].tables = [
+            .init("Short", columns: ["A"], rows: [["1"]]),
+            .init("Long", columns: ["A"], rows: (0..<51).map { ["\($0)"] }),
+        ]
+        let page = HTMLReport.page(report)
+        #expect(page.contains("<details><summary>Long (51 rows)</summary>"))
+        #expect(!page.contains("<summary>Short"))
+    }
+
     @Test func barsKeepWithinThePicture() {
         let bars = [
             Chart.Bar("huge", .infinity), .init("none", .nan), .init("less than nothing", -5), .init("some", 3),

@@ -16,10 +16,7 @@ enum HTMLTestPage {
             html += "</ul>\n"
         }
         html += test.charts.map(SVGBars.figure).joined()
-        for table in test.tables {
-            html += HTMLText.table(
-                table.title, columns: table.columns, rows: table.rows.map { $0.map(HTMLText.escaped) })
-        }
+        html += test.tables.map(self.table).joined()
         html += steps("Steps", test.steps)
         return html + "<p class=\"back\"><a href=\"#results\">Back to the results</a></p>\n</section>\n"
     }
@@ -47,6 +44,20 @@ enum HTMLTestPage {
             \(advice)\(command)\(source)</li>
 
             """
+    }
+
+    // MARK: Tables
+
+    /// The rows from which on a table begins folded.
+    private static let long = 50
+
+    /// A table of what was found; a long one begins folded, for it is a list to look something up in.
+    private static func table(_ table: TestResult.Table) -> String {
+        let html = HTMLText.table(
+            table.title, columns: table.columns, rows: table.rows.map { $0.map(HTMLText.escaped) })
+        guard table.rows.count > long else { return html }
+        let summary = HTMLText.escaped("\(table.title) (\(table.rows.count) rows)")
+        return "<details><summary>\(summary)</summary>\n\(html)</details>\n"
     }
 
     // MARK: Steps

@@ -10,16 +10,22 @@ struct NodeAdapter: Sendable, Hashable {
 
         /// Whether another address is in the network that this one is in.
         func isNeighbour(of other: Address) -> Bool {
-            other.prefixLength == prefixLength && network == other.network
+            other.prefixLength == prefixLength && networkOctets == other.networkOctets
         }
 
         /// The network as people write it: "192.0.2.0/24".
         var network: String {
-            let octets = address.octets.enumerated().map { index, octet -> UInt8 in
-                let bits = prefixLength - index * 8
-                return bits >= 8 ? octet : bits <= 0 ? 0 : octet & ~(0xFF >> UInt8(bits))
-            }
-            return "\(NodeAddress(octets: octets)?.description ?? "?")/\(prefixLength)"
+            "\(NodeAddress(octets: networkOctets)?.description ?? "?")/\(prefixLength)"
+        }
+
+        /// The address without its host's part.
+        private var networkOctets: [UInt8] {
+            var octets = address.octets
+            let whole = prefixLength / 8
+            guard whole < octets.count else { return octets }
+            octets[whole] &= ~(0xFF >> UInt8(prefixLength % 8))
+            for index in octets.indices.dropFirst(whole + 1) { octets[index] = 0 }
+            return octets
         }
 
         /// Whether it is good on its own link only: fe80::/10 (RFC 4291), 169.254.0.0/16 (RFC 3927).
@@ -125,8 +131,8 @@ extension NodeAdapter {
             guard let endpoint = NodeAddress(octets: prefix.endpoint.octets), endpoint.family == text.family else {
                 return false
             }
-            return Address(address: endpoint, prefixLength: length).network
-                == Address(address: text, prefixLength: length).network
+            return Address(address: endpoint, prefixLength: length)
+                .isNeighbour(of: Address(address: text, prefixLength: length))
         }.max { $0.prefixLength < $1.prefixLength }
         let length = (exact ?? network).map { Int($0.prefixLength) } ?? address.octets.count * 8
         return Address(address: text, prefixLength: length)
