@@ -56,8 +56,8 @@ struct SetupRemoval<Host: SetupHost> {
             try host.removeTree(path)
             tell("removed \(path)")
         case .addedUser(let name, let stateFolder):
-            guard !keepsState else { return }
             // Where the whole state goes, the users go with it; a store that is gone has none.
+            guard !keepsState, !record.changes.contains(.madeStateFolder(path: stateFolder)) else { return }
             guard try host.status(of: stateFolder + "/cluster.db") != nil else { return }
             try await host.removeUser(name, stateFolder: stateFolder)
             tell("removed the user \(name)")

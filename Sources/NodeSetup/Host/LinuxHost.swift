@@ -118,11 +118,17 @@ public struct LinuxHost: SetupHost {
 
     /// Removes a folder with all that is in it.
     public func removeTree(_ path: String) throws(SetupError) {
-        do {
-            try FileManager.default.removeItem(atPath: path)
-        } catch {
-            if try status(of: path) == nil { return }
-            throw .file(path: path, operation: "remove", reason: error.localizedDescription)
+        var trials = 3
+        while try status(of: path) != nil {
+            do {
+                try FileManager.default.removeItem(atPath: path)
+            } catch {
+                // Somebody else may remove something of it at the same time, as SQLite does when a database is closed.
+                trials -= 1
+                guard trials > 0 else {
+                    throw .file(path: path, operation: "remove", reason: error.localizedDescription)
+                }
+            }
         }
     }
 
