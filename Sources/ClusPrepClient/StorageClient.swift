@@ -138,7 +138,10 @@ public struct StorageClient: Sendable {
 
     /// CprepDiskRawWrite (opnum 4), with how long the node says that the disk took.
     ///
-    /// - Parameter octets: up to 512; the rest of the sector is lost.
+    /// - Parameters:
+    ///   - octets: up to 512; the rest of the sector is lost.
+    ///   - sector: its number, from zero.
+    ///   - disk: the disk.
     /// - Returns: whole milliseconds.
     public func timedWrite(_ octets: [UInt8], sector: UInt32, of disk: DiskID) async throws -> UInt32 {
         let response = try await storage2.cprepDiskRawWrite(

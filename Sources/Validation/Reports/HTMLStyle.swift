@@ -30,6 +30,7 @@ enum HTMLStyle {
         table { border-collapse: collapse; width: 100%; margin: .75rem 0 1.25rem; font-size: .93rem; }
         caption { text-align: left; font-weight: 600; padding: .25rem 0; }
         th, td { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line); }
+        td[data-head="Time"] { white-space: nowrap; }
         th { color: var(--soft); font-weight: 600; }
         code { font-family: ui-monospace, monospace; font-size: .92em; }
         ul.findings { padding: 0; list-style: none; }
