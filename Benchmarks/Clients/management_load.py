@@ -3,6 +3,8 @@
 
     management_load.py BINDING PROCESSES SECONDS DOMAIN USER SERVER-PID < password
 
+With krb5 in the binding, DOMAIN is the realm, and KRB5CCNAME in the environment names the tickets.
+
 Each process binds, makes some calls, waits for the others, and then calls mgmt_is_server_listening as fast as answers come.
 What comes out is a line of JSON: calls a second, and the microseconds of processor time that the server's processes, PID and
 its descendants, took for a call (user and kernel together).
@@ -16,7 +18,7 @@ import time
 import traceback
 
 from samba import NTSTATUSError
-from samba.credentials import DONT_USE_KERBEROS, MUST_USE_KERBEROS, Credentials
+from samba.credentials import DONT_USE_KERBEROS, MUST_USE_KERBEROS, SPECIFIED, Credentials
 from samba.dcerpc import mgmt
 from samba.param import LoadParm
 
@@ -41,12 +43,15 @@ def main():
         parameters.set("log level", "0")
         credentials = Credentials()
         credentials.guess(parameters)
-        credentials.set_domain(domain)
-        credentials.set_username(user)
-        kerberos = "krb5" in binding
-        if not kerberos:
+        if "krb5" in binding:
+            parameters.set("realm", domain)
+            credentials.set_kerberos_state(MUST_USE_KERBEROS)
+            credentials.set_named_ccache(os.environ["KRB5CCNAME"], SPECIFIED, parameters)
+        else:
+            credentials.set_domain(domain)
+            credentials.set_username(user)
             credentials.set_password(password)
-        credentials.set_kerberos_state(MUST_USE_KERBEROS if kerberos else DONT_USE_KERBEROS)
+            credentials.set_kerberos_state(DONT_USE_KERBEROS)
         return mgmt.mgmt(binding, parameters, credentials)
 
     print(json.dumps(measure(connect, int(processes), float(seconds), int(root))))

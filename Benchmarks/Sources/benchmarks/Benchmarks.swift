@@ -17,7 +17,8 @@ struct Benchmarks: AsyncParsableCommand {
                 swift run -c release benchmarks
             Storage is measured beside ntfscp and libiscsi; it needs Debian's ntfs-3g, tgt and libiscsi-dev packages.
             Samba's part needs root, Debian's samba package and port 135 on 127.0.0.9; without them it is left out, and the \
-            report says why. "peers" needs Debian's python3-samba besides; its clients are the same for both servers.
+            report says why. "peers" needs Debian's python3-samba besides; its clients are the same for both servers. Its calls \
+            with Kerberos need krb5-kdc, krb5-admin-server and krb5-user.
             """)
 
     @Option(

@@ -47,11 +47,13 @@ struct ClusPrepDaemon: PeerSubject {
     var account: (domain: String, user: String, password: String) { ("BENCH", Self.user, Self.password) }
 
     static func start(in folder: String) async throws -> ClusPrepDaemon {
-        try await start(in: folder, disks: [])
+        try await start(in: folder, realm: nil)
     }
 
-    /// Starts it with these disks and none of the host's.
-    static func start(in folder: String, disks: [String]) async throws -> ClusPrepDaemon {
+    /// Starts it with these disks and none of the host's, and with a realm's keys, if there is one.
+    static func start(
+        in folder: String, disks: [String] = [], realm: KerberosRealm? = nil
+    ) async throws -> ClusPrepDaemon {
         guard let programs = programs.withLock({ $0 }) else { throw BenchmarkFailure("no programs are known") }
         let begin = ContinuousClock.now
         let state = folder + "/state"
@@ -66,7 +68,8 @@ struct ClusPrepDaemon: PeerSubject {
             [
                 "--state-folder", state, "--listen", "127.0.0.1", "--endpoint-mapper-port", "\(port)", "--node-name",
                 "bench", "--log-level", "error", "--stop-at-end-of-input", "--local-disks", "none",
-            ] + disks.flatMap { ["--disks", $0] }, log: log)
+            ] + disks.flatMap { ["--disks", $0] } + (realm?.daemonArguments ?? []), log: log,
+            environment: realm?.environment ?? [:])
         do {
             let since = try await Port.wait(for: port, on: "127.0.0.1", of: program, log: log)
             return ClusPrepDaemon(port: port, servingSince: since, preparation: preparation, program: program)

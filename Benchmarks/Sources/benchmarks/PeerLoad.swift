@@ -6,11 +6,23 @@ struct PeerLoad {
     let rounds: Int
     let folder: String
 
-    /// How a call is protected, as Samba's bindings say it.
-    private enum Protection: String, CaseIterable {
-        case plain = ""
-        case signed = ",sign"
-        case sealed = ",seal"
+    /// How calls are protected, and by whom.
+    private struct Protection {
+        let name: String
+        /// As Samba's bindings say it.
+        let options: String
+        /// Nil for the servers' own accounts.
+        var realm: KerberosRealm?
+
+        static let own = [
+            Protection(name: "plain", options: ""), Protection(name: "signed", options: ",sign"),
+            Protection(name: "sealed", options: ",seal"),
+        ]
+
+        static func sealed(_ realm: KerberosRealm) -> Protection {
+            Protection(
+                name: "sealed Kerberos", options: ",krb5,seal,target_hostname=\(KerberosRealm.host)", realm: realm)
+        }
     }
 
     /// What one run of the clients told.
@@ -46,21 +58,20 @@ struct PeerLoad {
             report.note("Samba was left out: \(reason).")
             return report
         }
-        let daemon = try await ClusPrepDaemon.start(in: subfolder(ClusPrepDaemon.name))
-        defer { daemon.stop() }
-        let samba = try await SambaServer.start(in: subfolder(SambaServer.name))
-        defer { samba.stop() }
-        for protection in Protection.allCases {
-            for count in Self.processCounts {
-                try measure(protection, count, daemon, samba, &report)
-            }
+        try await measure(Protection.own, nil, &report)
+        if let reason = KerberosRealm.obstacle {
+            report.note("Kerberos was left out: \(reason).")
+        } else {
+            let realm = try await KerberosRealm.start(in: subfolder("realm"))
+            defer { realm.stop() }
+            try await measure([.sealed(realm)], realm, &report)
         }
         try measureFloor(&report)
         report.note(
             "Calls are rpc_mgmt_is_server_listening by python3-samba, \(rounds) rounds in turns; behind a ratio, the least and "
-                + "the greatest of a single round. The floor sends \(Self.sizes.request) octets and gets "
-                + "\(Self.sizes.response) back, between threads that do nothing else; its time is that of the answering "
-                + "thread.")
+                + "the greatest of a single round. Kerberos is with AES-256 and SHA-1. The floor sends "
+                + "\(Self.sizes.request) octets and gets \(Self.sizes.response) back, between threads that do nothing "
+                + "else; its time is that of the answering thread.")
         return report
     }
 
@@ -68,6 +79,22 @@ struct PeerLoad {
         let path = folder + "/" + name
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         return path
+    }
+
+    /// Both servers, with a realm's keys if there is one.
+    private func measure(
+        _ protections: [Protection], _ realm: KerberosRealm?, _ report: inout Report
+    ) async throws {
+        let suffix = realm == nil ? "" : "-kerberos"
+        let daemon = try await ClusPrepDaemon.start(in: subfolder(ClusPrepDaemon.name + suffix), realm: realm)
+        defer { daemon.stop() }
+        let samba = try await SambaServer.start(in: subfolder(SambaServer.name + suffix), realm: realm)
+        defer { samba.stop() }
+        for protection in protections {
+            for count in Self.processCounts {
+                try measure(protection, count, daemon, samba, &report)
+            }
+        }
     }
 
     private func measure(
@@ -80,7 +107,7 @@ struct PeerLoad {
             own.append(try sample(daemon, protection, count))
             peer.append(try sample(samba, protection, count))
         }
-        let label = "\(protection), \(count) \(count == 1 ? "client" : "clients")"
+        let label = "\(protection.name), \(count) \(count == 1 ? "client" : "clients")"
         for (name, samples) in [(ClusPrepDaemon.name, own), (SambaServer.name, peer)] {
             report.set(label, name, .calls, Statistics.median(samples.map(\.calls)))
             report.set(
@@ -92,13 +119,17 @@ struct PeerLoad {
 
     private func sample(_ subject: any PeerSubject, _ protection: Protection, _ count: Int) throws -> Sample {
         let log = folder + "/client.log"
-        let binding = "ncacn_ip_tcp:\(subject.address)[\(subject.port)\(protection.rawValue)]"
+        let binding = "ncacn_ip_tcp:\(subject.address)[\(subject.port)\(protection.options)]"
+        // With a realm, there is a ticket instead of a password.
+        let account =
+            protection.realm == nil
+            ? subject.account : (domain: KerberosRealm.realm, user: KerberosRealm.user, password: "")
         try Program.run(
             Self.python,
             [
-                Self.script, binding, "\(count)", "\(duration.seconds)", subject.account.domain, subject.account.user,
+                Self.script, binding, "\(count)", "\(duration.seconds)", account.domain, account.user,
                 "\(subject.processes.root)",
-            ], input: subject.account.password + "\n", log: log)
+            ], input: account.password + "\n", log: log, environment: protection.realm?.environment ?? [:])
         let output = try String(contentsOfFile: log, encoding: .utf8)
         guard let line = output.split(separator: "\n").last else { throw BenchmarkFailure("the clients said nothing") }
         return try JSONDecoder().decode(Sample.self, from: Data(line.utf8))

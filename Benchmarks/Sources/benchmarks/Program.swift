@@ -11,7 +11,10 @@ final class Program: Sendable {
     private let input: FileHandle
     private let status = Mutex<Int32?>(nil)
 
-    init(_ executable: String, _ arguments: [String], log: String) throws {
+    /// Starts it with this process' environment and what is added to that.
+    init(
+        _ executable: String, _ arguments: [String], log: String, environment: [String: String] = [:]
+    ) throws {
         let pipe = Pipe()
         guard fcntl(pipe.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC) == 0 else {
             throw BenchmarkFailure("fcntl: \(String(cString: strerror(errno)))")
@@ -33,7 +36,8 @@ final class Program: Sendable {
         posix_spawnattr_setsigdefault(&attributes, &all)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         var words = ([executable] + arguments).map { strdup($0) } + [nil]
-        var variables = ProcessInfo.processInfo.environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        let environment = ProcessInfo.processInfo.environment.merging(environment) { _, added in added }
+        var variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for word in words + variables { free(word) } }
         var process: pid_t = 0
         let result = posix_spawn(&process, executable, &actions, &attributes, &words, &variables)
@@ -58,8 +62,10 @@ final class Program: Sendable {
     /// Gives it its input and waits for its end.
     ///
     /// - Throws: ``BenchmarkFailure`` with what it printed, where it did not succeed.
-    static func run(_ executable: String, _ arguments: [String], input: String, log: String) throws {
-        let program = try Program(executable, arguments, log: log)
+    static func run(
+        _ executable: String, _ arguments: [String], input: String, log: String, environment: [String: String] = [:]
+    ) throws {
+        let program = try Program(executable, arguments, log: log, environment: environment)
         // A line or two fits into a pipe, whether or not the program reads it.
         try program.input.write(contentsOf: Data(input.utf8))
         try program.input.close()

@@ -29,8 +29,13 @@ struct SambaServer: PeerSubject {
     }
 
     static func start(in folder: String) async throws -> SambaServer {
+        try await start(in: folder, realm: nil)
+    }
+
+    /// Starts it with a realm's keys, if there is one.
+    static func start(in folder: String, realm: KerberosRealm?) async throws -> SambaServer {
         let begin = ContinuousClock.now
-        let configuration = try configure(folder)
+        let configuration = try configure(folder, realm)
         // The account of a system user that exists everywhere.
         try Program.run(
             accounts, ["-c", configuration, "-s", "-a", "root"], input: "\(password)\n\(password)\n",
@@ -43,7 +48,7 @@ struct SambaServer: PeerSubject {
                 "--libexec-rpcds", "--configfile=\(configuration)", "-F", "--no-process-group", "-d", "0",
                 "--debug-stdout",
             ],
-            log: log)
+            log: log, environment: realm?.environment ?? [:])
         do {
             let since = try await Port.wait(for: 135, on: host, of: server, log: log)
             return SambaServer(servingSince: since, preparation: preparation, server: server)
@@ -53,12 +58,18 @@ struct SambaServer: PeerSubject {
         }
     }
 
-    private static func configure(_ folder: String) throws -> String {
+    private static func configure(_ folder: String, _ realm: KerberosRealm?) throws -> String {
         var lines = [
             "[global]", "workgroup = BENCH", "netbios name = PEER", "server role = standalone server",
             "passdb backend = tdbsam:\(folder)/private/passdb.tdb", "interfaces = \(host)/8",
             "bind interfaces only = yes", "rpc start on demand helpers = no",
         ]
+        if let realm {
+            lines += [
+                "realm = \(KerberosRealm.realm)", "kerberos method = dedicated keytab",
+                "dedicated keytab file = FILE:\(realm.keytab)",
+            ]
+        }
         for (option, name) in [
             ("private dir", "private"), ("state directory", "state"), ("cache directory", "cache"),
             ("lock directory", "lock"), ("pid directory", "pid"), ("ncalrpc dir", "ncalrpc"),
