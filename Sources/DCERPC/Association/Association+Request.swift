@@ -84,11 +84,19 @@ extension Association {
         let partial = PartialRequest(
             callID: header.callID, contextID: fields.contextID, opnum: fields.opnum, object: fields.object,
             representation: header.representation, security: security.context, context: context, place: place)
+        // A request that is whole keeps the memory that it came in.
+        if isLast {
+            swap(&partialStub, &pdu)
+            partialStub.removeSubrange(stub.upperBound...)
+            partialStub.removeFirst(stub.lowerBound)
+            return dispatch(partial)
+        }
         partialStub = []
-        // Growing by doubling, it would take twice what it is.
-        if place != nil { partialStub.reserveCapacity(announced) }
+        // Growing by doubling, it would be copied again and again, and take twice what it is in the end. A stranger's word for its
+        // length is worth nothing; another's costs no memory before it is kept.
+        if place != nil || security.context?.protects == true { partialStub.reserveCapacity(announced) }
         partialStub.append(contentsOf: pdu[stub])
-        if isLast { dispatch(partial) } else { partialRequest = partial }
+        partialRequest = partial
     }
 
     /// Answers a call with a fault that leaves the connection open; what is still to come of it is dropped.

@@ -232,7 +232,7 @@ public struct ClientAssociation: Sendable {
     public var isSending: Bool { sending != nil }
 
     /// Makes further fragments of a long request. Whoever drives the association calls this as soon as what came before has
-    /// been handed on, until ``isSending`` says that there are none.
+    /// been taken by the connection, until ``isSending`` says that there are none.
     public mutating func sendOn() -> [ClientAssociationAction] {
         sendFragments(atMost: Self.burst)
         return takeActions()

@@ -16,6 +16,7 @@ final class ClientConnection: ChannelInboundHandler {
     private var callIDs: [UInt64: UInt32] = [:]
     private var tickets: [UInt32: UInt64] = [:]
     private var cancelledTickets: Set<UInt64> = []
+    private var isSendingOn = false
 
     init(group: UInt32, maximumFragment: Int, maximumResponse: Int) {
         association = ClientAssociation(
@@ -38,6 +39,11 @@ final class ClientConnection: ChannelInboundHandler {
         var buffer = unwrapInboundIn(data)
         guard let octets = buffer.readBytes(length: buffer.readableBytes) else { return }
         perform(association.receive(octets))
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        sendOn()
+        context.fireChannelWritabilityChanged()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -96,7 +102,17 @@ final class ClientConnection: ChannelInboundHandler {
     /// Does what is wanted. A long request goes out in parts, so that the server has something to do while the next one is sealed.
     private func perform(_ actions: [ClientAssociationAction]) {
         performNow(actions)
-        while association.isSending { performNow(association.sendOn()) }
+        sendOn()
+    }
+
+    /// Goes on with a long request for as long as the socket takes what is made. Made beyond that, it would lie here while this
+    /// thread, which alone can hand it to the socket, makes more, and the server waits.
+    private func sendOn() {
+        // A flush can tell of the socket's having room before it returns.
+        guard !isSendingOn else { return }
+        isSendingOn = true
+        while association.isSending, let context, context.channel.isWritable { performNow(association.sendOn()) }
+        isSendingOn = false
     }
 
     private func performNow(_ actions: [ClientAssociationAction]) {
