@@ -87,8 +87,13 @@ public struct Association: Sendable {
 
     /// Whether it waits for ``authenticated(_:result:)``, for the end of a call or for ``proceed()``, and the connection should
     /// not be read from.
-    public var isPaused: Bool { awaitedToken != nil || isHeld || isLoaded }
+    @inline(__always)
+    public var isPaused: Bool {
+        // Inlined, because where the association is a property of an object, what is called is given a copy of all of it.
+        awaitedToken != nil || isHeld || isLoaded
+    }
     /// Whether the calls in flight have as many octets as they may. Never without a call, whose end ends it.
+    @inline(__always)
     private var isLoaded: Bool { load.calls > 0 && load.octets >= limits.maximumCallOctets }
     /// Whether a bind was accepted.
     public var isBound: Bool { state == .bound || state == .draining }

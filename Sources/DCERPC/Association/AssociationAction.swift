@@ -10,7 +10,7 @@ public enum AssociationAction: Sendable, Equatable {
     case authenticate(contextID: UInt32, type: AuthenticationType, token: [UInt8])
     /// Answer this call, and come back with ``Association/reply(to:stub:)`` or ``Association/fail(_:with:)``; or, if it was
     /// cancelled and has no answer, with ``Association/ended(_:)``.
-    case dispatch(IncomingCall)
+    indirect case dispatch(IncomingCall)
     /// Cancel what answers this call. An answer may still come.
     case cancel(callID: UInt32)
     /// Cancel what answers this call, whose answer nobody wants: come back with ``Association/ended(_:)`` alone.

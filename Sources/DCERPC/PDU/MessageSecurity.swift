@@ -2,17 +2,48 @@ import NDR
 import Security
 
 /// A finished security context in its place on a connection: what requests and responses are protected with.
+///
+/// Every request and every call has one. What does not change is kept behind one reference, so that a copy is cheap.
 struct MessageSecurity: Sendable {
-    /// The identifier that the client chose for the context.
-    let contextID: UInt32
-    let type: AuthenticationType
-    /// The level's octet as the client asked for it; every trailer repeats it.
-    let levelOctet: UInt8
-    /// The level that is applied: [MS-RPCE] 2.2.1.1.8 raises `call` to `packet`.
-    let level: AuthenticationLevel
+    private final class Agreement: Sendable {
+        let contextID: UInt32
+        let type: AuthenticationType
+        let levelOctet: UInt8
+        let level: AuthenticationLevel
+        let context: any SecurityContext
+
+        init(
+            contextID: UInt32, type: AuthenticationType, levelOctet: UInt8, level: AuthenticationLevel,
+            context: any SecurityContext
+        ) {
+            self.contextID = contextID
+            self.type = type
+            self.levelOctet = levelOctet
+            self.level = level
+            self.context = context
+        }
+    }
+
+    private let agreement: Agreement
     /// Whether header signing was negotiated, which is the connection's doing and may come late.
     var signsHeader: Bool
-    let context: any SecurityContext
+
+    /// The identifier that the client chose for the context.
+    var contextID: UInt32 { agreement.contextID }
+    var type: AuthenticationType { agreement.type }
+    /// The level's octet as the client asked for it; every trailer repeats it.
+    var levelOctet: UInt8 { agreement.levelOctet }
+    /// The level that is applied: [MS-RPCE] 2.2.1.1.8 raises `call` to `packet`.
+    var level: AuthenticationLevel { agreement.level }
+    var context: any SecurityContext { agreement.context }
+
+    init(
+        contextID: UInt32, type: AuthenticationType, levelOctet: UInt8, level: AuthenticationLevel, signsHeader: Bool,
+        context: any SecurityContext
+    ) {
+        agreement = Agreement(contextID: contextID, type: type, levelOctet: levelOctet, level: level, context: context)
+        self.signsHeader = signsHeader
+    }
 
     /// The level that an octet asks for, or nil if none that can be asked for.
     static func level(of octet: UInt8) -> AuthenticationLevel? {

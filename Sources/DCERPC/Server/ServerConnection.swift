@@ -12,12 +12,19 @@ final class ServerConnection: ChannelDuplexHandler {
     /// Asks a connection to finish its calls and close.
     struct Drain: Sendable {}
 
-    /// What is known once the connection is active.
-    private struct Active {
+    /// What is known once the connection is active. An object, because every step takes it in hand.
+    private final class Active {
         let context: ChannelHandlerContext
         let number: UInt64
         let localAddress: NetworkAddress
         let remoteAddress: NetworkAddress
+
+        init(_ context: ChannelHandlerContext, number: UInt64) {
+            self.context = context
+            self.number = number
+            localAddress = NetworkAddress(context.channel.localAddress)
+            remoteAddress = NetworkAddress(context.channel.remoteAddress)
+        }
     }
 
     /// A call that a task works on.
@@ -50,6 +57,7 @@ final class ServerConnection: ChannelDuplexHandler {
     private var isClosing = false
     private var isLongRequestWatched = false
     private var lastActivity = NIODeadline.now()
+    private var outgoing = OutgoingPDUs()
 
     init(endpoint: Endpoint, executor: EventLoopTaskExecutor, channel: any Channel) {
         self.endpoint = endpoint
@@ -69,9 +77,7 @@ final class ServerConnection: ChannelDuplexHandler {
             isClosing = true
             return context.close(promise: nil)
         }
-        active = Active(
-            context: context, number: number, localAddress: NetworkAddress(channel.localAddress),
-            remoteAddress: NetworkAddress(channel.remoteAddress))
+        active = Active(context, number: number)
         log(.debug, "connected")
         watchUnauthenticated(context)
         context.fireChannelActive()
@@ -212,8 +218,13 @@ final class ServerConnection: ChannelDuplexHandler {
 
     private func flushIfHeld() {
         guard isFlushHeld, let active else { return }
+        flush(active.context)
+    }
+
+    private func flush(_ context: ChannelHandlerContext) {
         isFlushHeld = false
-        active.context.flush()
+        outgoing.finish { context.write(wrapOutboundOut($0), promise: nil) }
+        context.flush()
     }
 
     private func reportStatistics() {
@@ -245,7 +256,7 @@ final class ServerConnection: ChannelDuplexHandler {
         switch action {
         case .send(let pdu):
             isFlushHeld = true
-            active.context.write(wrapOutboundOut(ByteBuffer(bytes: pdu)), promise: nil)
+            outgoing.append(pdu) { active.context.write(wrapOutboundOut($0), promise: nil) }
         case .dispatch(let call):
             start(call, active)
         case .authenticate(let contextID, let type, let token):
@@ -265,9 +276,8 @@ final class ServerConnection: ChannelDuplexHandler {
     /// connection, and the client might never see the fault that tells it why. So our side is closed, and what still
     /// comes is thrown away, for a while.
     private func closeAfterOutput(_ active: Active) {
-        isFlushHeld = false
         isClosing = true
-        active.context.flush()
+        flush(active.context)
         active.context.close(mode: .output, promise: nil)
         active.context.eventLoop.assumeIsolated().scheduleTask(in: Self.lingerTime) { [weak self] in
             self?.active?.context.close(promise: nil)
