@@ -145,6 +145,49 @@ import Testing
         }
     }
 
+    /// More than sockets take at once: the client goes on with a request when there is room again, or when another call wants its turn.
+    @Test func longRequestsShareAConnection() async throws {
+        try await withServer([EchoService()]) { _, port in
+            let client = try await RPCClient.connect(host: "127.0.0.1", port: port)
+            let echo = try await client.bind(EchoService.syntax, security: try initiator())
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<6 {
+                    group.addTask {
+                        let stub = [UInt8](repeating: UInt8(number), count: number.isMultiple(of: 2) ? 1 << 20 : number)
+                        let answer = try await echo.raw(0, stub)
+                        #expect(answer == stub)
+                    }
+                }
+                try await group.waitForAll()
+            }
+            await client.close()
+        }
+    }
+
+    @Test func aLongRequestThatIsGivenUpLeavesTheConnection() async throws {
+        try await withServer([EchoService()]) { _, port in
+            let client = try await RPCClient.connect(host: "127.0.0.1", port: port)
+            let echo = try await client.bind(EchoService.syntax, security: try initiator())
+            let long = Task { try await echo.raw(0, [UInt8](repeating: 7, count: 1 << 20)) }
+            #expect(try await echo.raw(0, [1]) == [1])
+            long.cancel()
+            _ = await long.result
+            #expect(try await echo.raw(0, [2]) == [2])
+            await client.close()
+        }
+    }
+
+    /// The rest of a request finds nobody: it ends, and so does the call.
+    @Test func aConnectionThatEndsInTheMiddleOfARequest() async throws {
+        let limits = RPCServerLimits(association: AssociationLimits(maximumAdministratorRequest: 4 << 20))
+        try await withServer([EchoService()], limits: limits) { _, port in
+            let client = try await RPCClient.connect(host: "127.0.0.1", port: port)
+            let echo = try await client.bind(EchoService.syntax, security: try initiator())
+            await #expect(throws: (any Error).self) { try await echo.raw(0, [UInt8](repeating: 7, count: 5 << 20)) }
+            await client.close()
+        }
+    }
+
     @Test func aSlowCallHoldsNoOtherUp() async throws {
         let service = EchoService()
         try await withServer([service]) { _, port in
