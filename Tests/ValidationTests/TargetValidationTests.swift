@@ -31,7 +31,7 @@ import Volumes
 
     private func options() throws -> TargetValidation.Options {
         var options = TargetValidation.Options()
-        options.timing = try #require(OwnershipTiming(challenge: .milliseconds(1200), defence: .milliseconds(100)))
+        options.timing = try #require(OwnershipTiming(challenge: .seconds(3), defence: .milliseconds(100)))
         options.listening = .zero ... .zero
         return options
     }
