@@ -246,6 +246,8 @@ actor ReplaySession {
         identities = mapper.identities
         // Our PDUs are little endian, whatever the captured ones were.
         live.isBigEndian = false
+        // What aligned a verification trailer is nothing where there is none ([MS-RPCE] 2.2.2.13).
+        if !request.verificationTrailer.isEmpty, live.trailing.count < 4 { live.trailing = [] }
         return (try? operation.encodeRequest(live)) ?? octets
     }
 
