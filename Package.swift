@@ -169,7 +169,8 @@ let package = Package(
         .testTarget(
             name: "ReplayTests",
             dependencies: [
-                "Replay", "InterfaceValues", "ClusterProtocols", "DCOM", "DCERPC", "NDR", "Security", "ErrorCodes", logging,
+                "Replay", "InterfaceValues", "ClusterProtocols", "DCOM", "DCERPC", "NDR", "Security", "ErrorCodes",
+                logging,
             ] + nio),
         .testTarget(name: "EventLogTests", dependencies: ["EventLog", "TestSupport", logging]),
         .testTarget(name: "FileSharesTests", dependencies: ["FileShares", "Security", "ErrorCodes", logging]),

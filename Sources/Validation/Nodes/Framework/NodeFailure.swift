@@ -24,13 +24,15 @@ struct NodeFailure: Error, Sendable {
     /// The disk that it was about, by its name.
     var disk: String?
 
+    // Swift 6.3's optimizer fails over a switch of `kind` that it has inlined into the pattern of a catch clause.
+
     /// Whether the node is not there any more.
-    var isLoss: Bool {
+    @inline(never) var isLoss: Bool {
         if case .lost = kind { true } else { false }
     }
 
     /// Whether the node says that it does not have what was called: an older release.
-    var isUnsupported: Bool {
+    @inline(never) var isUnsupported: Bool {
         switch kind {
         case .answered(let code): Self.unsupported.contains(code.rawValue)
         case .refused(let text): text == "\(RPCFault.operationRange)" || text == "\(RPCFault.unknownInterface)"
@@ -42,7 +44,7 @@ struct NodeFailure: Error, Sendable {
     private static let unsupported: Set<UInt32> = [0x8000_4001, 0x8000_4002, 0x8004_0154, 0x8007_0078]
 
     /// The code that the node returned; nil where it returned none.
-    var code: HRESULT? {
+    @inline(never) var code: HRESULT? {
         if case .answered(let code) = kind { code } else { nil }
     }
 
@@ -56,28 +58,41 @@ struct NodeFailure: Error, Sendable {
 
     /// What an error says of a call; nil for a call that was given up by the caller.
     init?(_ error: any Error, node: String, method: NodeMethod, disk: String? = nil) {
-        self.node = node
-        self.method = method
-        self.disk = disk
-        switch error {
-        case let failure as NodeFailure:
+        if let failure = error as? NodeFailure {
             self = failure
+        } else if let kind = Kind(error) {
+            self.init(node: node, method: method, kind: kind, disk: disk)
+        } else {
+            return nil
+        }
+    }
+}
+
+extension NodeFailure.Kind {
+    /// What an error is; nil for that of a task that was cancelled.
+    init?(_ error: any Error) {
+        switch error {
         case is CancellationError:
             return nil
         case let code as HRESULT:
-            kind = .answered(code)
+            self = .answered(code)
         case DCOMError.activationFailed(let code), DCOMError.interfaceUnavailable(_, let code),
             DCOMError.remoteUnknownFailed(let code):
-            kind = .answered(code)
-        case let error as RPCClientError:
-            switch error {
-            case .cannotConnect, .closed: kind = .lost("\(error)")
-            default: kind = .refused("\(error)")
-            }
+            self = .answered(code)
+        case RPCClientError.cannotConnect, RPCClientError.closed:
+            self = .lost("\(error)")
         case is SilentNode:
-            kind = .lost("\(error)")
+            self = .lost("\(error)")
         default:
-            kind = .refused("\(error)")
+            self = .refused("\(error)")
+        }
+    }
+
+    /// What the report says beside the call; nil where its code says it.
+    var detail: String? {
+        switch self {
+        case .answered: nil
+        case .refused(let text), .lost(let text): text
         }
     }
 }

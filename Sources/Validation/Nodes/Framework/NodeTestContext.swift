@@ -193,12 +193,7 @@ final class NodeTestContext: Sendable {
         guard let failure = NodeFailure(error, node: node.name, method: method, disk: disk?.name) else {
             throw CancellationError()
         }
-        var detail: String?
-        switch failure.kind {
-        case .answered: break
-        case .refused(let text), .lost(let text): detail = text
-        }
-        take(text, node, method, disk, failure.code, failure.isLoss ? .lost : outcome, detail, began)
+        take(text, node, method, disk, failure.code, failure.isLoss ? .lost : outcome, failure.kind.detail, began)
         if failure.isLoss { run.lose(node.name, because: "\(failure)") }
         return failure
     }
