@@ -19,9 +19,19 @@ struct ReportOptions: ParsableArguments {
     /// - Throws: what keeps a file from being written.
     func write(_ report: ValidationReport, on terminal: Terminal) throws {
         let path = html ?? "validation-\(Self.stamp(report.began)).html"
-        try Self.write(HTMLReport.page(report), path)
-        if let json { try Self.write(try JSONReport.document(report), json) }
-        if let junit { try Self.write(JUnitReport.document(report), junit) }
+        var failure: (any Error)?
+        // Where one cannot be written the others are all the more wanted.
+        func keep(_ path: String, _ text: () throws -> String) {
+            do { try Self.write(try text(), path) } catch { failure = failure ?? error }
+        }
+        keep(path) { HTMLReport.page(report) }
+        if let json { keep(json) { try JSONReport.document(report) } }
+        if let junit { keep(junit) { JUnitReport.document(report) } }
+        for step in report.cleanup where step.outcome == .bad {
+            let words = "\(step.disk ?? ""): \(step.text). \(step.detail ?? "")"
+            Terminal.complain(Terminal.printable(words))
+        }
+        if let failure { throw failure }
         let style: Terminal.Style? =
             switch report.verdict {
             case .passed: .good
@@ -34,10 +44,13 @@ struct ReportOptions: ParsableArguments {
         terminal.line("Report: \(URL(fileURLWithPath: path).path)")
     }
 
-    /// Writes a file, all of it or nothing.
+    /// Writes a file, all of it or nothing; a device or a pipe is written to, and not replaced by a file.
     static func write(_ text: String, _ path: String) throws {
         do {
-            try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+            let url = URL(fileURLWithPath: path)
+            var status = stat()
+            let isReplaceable = stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG
+            try Data(text.utf8).write(to: url, options: isReplaceable ? .atomic : [])
         } catch {
             throw CommandFailure("cannot write \(path): \(error.localizedDescription)")
         }

@@ -136,6 +136,36 @@ import Testing
         #expect(told.allSatisfy { $0.disk == "disk 0" && $0.detail?.contains("no node") == true })
     }
 
+    @Test func afterTheLossOfANodeTheOthersGoOn() async throws {
+        let disks = [FakeDisk(0), FakeDisk(1)]
+        let nodes = (1...3).map { FakeNode("node\($0)", disks) }
+        let validation = validation(nodes, include: ["persistent-reservation", "disk-arbitration"])
+        let report = await validation.run(await validation.plan(), generator: "test") { event in
+            if case .step(_, let step) = event, step.node == "node2", step.call?.name == "CprepDiskPRReserve3" {
+                nodes[1].die()
+            }
+        }
+        #expect(nodes[1].isDead)
+        let result = try #require(report.tests.first { $0.id == "disk-arbitration" })
+        #expect(result.verdict == .passed, "\(result.summary)")
+        #expect(disks.flatMap(\.leftovers) == [], "\(report.cleanup)")
+    }
+
+    @Test func aDiskThatSomebodyHasTakenMeanwhileIsLeftToThem() async throws {
+        let (nodes, disks) = nodes()
+        let plan = await validation(nodes).plan()
+        let disk = try #require(plan.testedDisks.first)
+        let run = NodeRun(nodes: nodes, disks: [disk], plan: plan)
+        run.ledger.add(.registered, disk, by: "node1")
+        run.withdraw(disk, because: "another validation is at work on it")
+        try disks[0].register("somebody", 77, replacing: 0)
+        let steps = await NodeCleanup(run: run, evenInUse: false).putBack()
+        #expect(disks[0].with(\.keys) == ["somebody": 77])
+        let told = steps.filter { $0.outcome == .bad }
+        #expect(told.count == 1)
+        #expect(told.allSatisfy { $0.detail?.contains("somebody else has come to use the disk") == true })
+    }
+
     // MARK: Interrupted
 
     @Test(arguments: [
@@ -177,6 +207,19 @@ import Testing
         #expect(disks[0].with(\.keys) == ["somebody": 77])
         #expect(report.tests.first { $0.id == "list-disks" }?.verdict == .warning)
         #expect(report.tests.first { $0.id == "disk-arbitration" }?.verdict == .passed)
+    }
+
+    @Test func aReservedDiskIsTakenWhereTheUserSaysSo() async throws {
+        let (nodes, disks) = nodes()
+        try disks[0].register("somebody", 77, replacing: 0)
+        try disks[0].reserve("somebody")
+        var options = NodeValidationOptions()
+        options.include = ["disk-access-latency"]
+        options.evenInUse = true
+        let validation = NodeValidation(nodes, options: options, tests: StorageTests.all)
+        let report = await validation.run(await validation.plan(), generator: "test")
+        #expect(report.tests.first { $0.id == "disk-access-latency" }?.verdict == .passed)
+        #expect(disks.flatMap(\.leftovers) == [])
     }
 
     @Test func whereAllDisksAreInUseNothingCanBeSaid() async throws {
@@ -247,11 +290,17 @@ import Testing
     }
 
     @Test func claimsAreReadAsTheyWereWritten() {
-        let claim = DiskClaim(id: UUID(), host: "h", process: 7, renewed: Date(timeIntervalSince1970: 1_700_000_000))
+        let claim = DiskClaim(
+            id: UUID(), host: "h", process: 7, place: "p", renewed: Date(timeIntervalSince1970: 1_700_000_000))
         #expect(DiskClaim(sector: claim.sector) == claim)
         #expect(claim.sector.count == 512)
         #expect(DiskClaim(sector: FakeDisk.zeros) == nil)
         #expect(DiskClaim(sector: Array("clusprep validation\nx\ny\nz\n".utf8)) == nil)
+        let now = Date()
+        #expect(!DiskClaim(id: UUID(), process: .max).isAlive(at: now))
+        // Another machine of the same name: nothing is known of its processes.
+        #expect(DiskClaim(id: UUID(), process: .max, place: "elsewhere").isAlive(at: now))
+        #expect(DiskClaim(id: UUID(), process: .max, place: "").isAlive(at: now))
         let long = DiskClaim(id: UUID(), host: String(repeating: "ü", count: 1000))
         #expect(long.sector.count == 512)
     }

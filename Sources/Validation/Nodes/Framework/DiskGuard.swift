@@ -45,6 +45,8 @@ actor DiskGuard {
         }
         for (index, sector) in taken { if let sector { self.claims[index] = sector } }
         self.tried.formUnion(taken.keys)
+        // A disk that could not be looked at is nobody's, whatever was known of it before the last test.
+        for disk in context.disks where taken.index(forKey: disk.index) == nil { self.claims[disk.index] = nil }
         // What cannot be claimed for another reason is not tested either; the finding is taken down.
         for disk in context.disks where self.claims[disk.index] == nil && !run.nodes(with: disk).isEmpty {
             withdraw(disk, "it could not be marked as being tested", context)
@@ -73,6 +75,11 @@ actor DiskGuard {
     private nonisolated func secure(
         _ seat: DiskSeat, _ claim: DiskClaim, in sector: UInt32?, isFirst: Bool
     ) async throws -> UInt32? {
+        // What a lost node has left is not somebody else's; whoever is registered after that is.
+        let run = seat.context.run
+        if run.ledger.open.contains(where: { $0.disk.index == seat.disk.index && $0.deed.endsWithObject }) {
+            try await NodeCleanup(run: run, evenInUse: evenInUse).freeReservation(seat)
+        }
         if try await isForeign(seat) {
             withdraw(seat.disk, "somebody has registered with it since the validation began", seat.context)
             return nil
@@ -112,8 +119,15 @@ actor DiskGuard {
                 }
             }
         ) { try await $0.isRegistered(0, on: $1) }
-        if case .success(let found) = answer { return found }
-        return false
+        guard case .failure(let code) = answer else { return (try? answer.get()) ?? false }
+        let failure = NodeFailure(
+            node: seat.node.name, method: .findKey3, kind: .answered(code), disk: seat.disk.name)
+        guard failure.isUnsupported else { throw failure }
+        // An older release tells of reservations, if not of registrations.
+        let presence = try await seat.call(
+            "Look whether anybody has reserved it", .isPRPresent, detail: { "\($0)" }
+        ) { try await $0.reservation(of: $1) }
+        return presence != .absent
     }
 
     /// - Returns: the sector that has the claim now; nil where somebody else was faster.
@@ -123,6 +137,7 @@ actor DiskGuard {
         ) { try await $0.arbitrationSectors(of: $1) }
         // Looked at first: who is at work there should not have to notice anything.
         if let found = try await other(seat, y, claim) { return try await give(way: found, seat, claim, []) }
+        if evenInUse, seat.disk.isInUse { try await removeOthers(seat) }
         try await seat.write(claim.sector, sector: x, "Announce the validation")
         if let found = try await other(seat, y, claim) { return try await give(way: found, seat, claim, [x]) }
         try await seat.write(claim.sector, sector: y, "Claim the disk for the validation")
@@ -131,6 +146,19 @@ actor DiskGuard {
         // Somebody who was to give way may have written Y once more, after us.
         try await seat.write(claim.sector, sector: y, "Confirm the claim")
         return y
+    }
+
+    /// Takes off the registrations that the user gave up, and with them a reservation that would keep the tests from writing.
+    private nonisolated func removeOthers(_ seat: DiskSeat) async throws {
+        let ledger = seat.context.run.ledger
+        ledger.add(.registered, seat.disk, by: seat.node.name)
+        try await seat.call("Register, to remove the registrations of others", .prRegister) {
+            try await $0.register($1)
+        }
+        try await seat.call("Remove the registrations of others", .prClear) {
+            try await $0.clearReservations(of: $1)
+        }
+        ledger.strike(.registered, seat.disk, by: seat.node.name)
     }
 
     /// Takes back what was written of a claim, as far as it is still there, and leaves the disk alone.

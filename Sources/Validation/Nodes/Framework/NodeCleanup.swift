@@ -46,27 +46,41 @@ struct NodeCleanup: Sendable {
     }
 
     private func putBack(_ disk: SharedDisk, _ context: NodeTestContext) async {
-        while let node = run.nodes(with: disk).first {
+        var reason = "no node that has the disk answers any more"
+        for node in run.nodes(with: disk) {
             do {
                 try await putBack(disk, by: node, context)
-                break
+                return
             } catch let failure as NodeFailure where failure.isLoss {
                 continue
             } catch {
-                note(disk, context, "\(error)")
-                return
+                // Perhaps the next one can.
+                reason = "\(error)"
             }
         }
-        if run.nodes(with: disk).isEmpty { note(disk, context, "no node that has the disk answers any more") }
+        note(disk, context, reason)
     }
 
     private func putBack(_ disk: SharedDisk, by node: any ValidatedNode, _ context: NodeTestContext) async throws {
         let seat = try await context.seat(disk, on: node)
-        if entries(disk).contains(where: \.deed.endsWithObject) { try await freeReservation(seat) }
-        try await removeFiles(seat)
+        var remainder: Remainder?
+        do {
+            if entries(disk).contains(where: \.deed.endsWithObject) { try await freeReservation(seat) }
+            try await removeFiles(seat)
+        } catch let error as Remainder {
+            remainder = error
+        }
         for entry in entries(disk) {
             guard case .sector(let sector, _) = entry.deed else { continue }
             try await restore(sector, seat)
+        }
+        if let remainder { throw remainder }
+    }
+
+    /// Whoever has begun to use the disk meanwhile must not lose it to a clean-up.
+    private func makeSureThatItIsOurs(_ disk: SharedDisk) throws {
+        guard evenInUse || run.withdrawal(of: disk) == nil else {
+            throw Remainder(words: "somebody else has come to use the disk")
         }
     }
 
@@ -75,7 +89,8 @@ struct NodeCleanup: Sendable {
     }
 
     /// Takes the registrations of nodes that are lost off, and with them the reservation.
-    private func freeReservation(_ seat: DiskSeat) async throws {
+    func freeReservation(_ seat: DiskSeat) async throws {
+        try makeSureThatItIsOurs(seat.disk)
         let holders = Set(entries(seat.disk).filter(\.deed.endsWithObject).map(\.node)).sorted().joined(separator: ", ")
         let isLeft = try await seat.call(
             "Look whether anybody is registered still", .findKey3, detail: { $0 ? "somebody is" : "nobody is" }
@@ -96,6 +111,7 @@ struct NodeCleanup: Sendable {
     private func removeFiles(_ seat: DiskSeat) async throws {
         let files = entries(seat.disk).filter { if case .file = $0.deed { true } else { false } }
         guard !files.isEmpty else { return }
+        try makeSureThatItIsOurs(seat.disk)
         try await seat.own("Take the disk, to remove a test's files")
         _ = try await seat.online()
         for entry in files {
