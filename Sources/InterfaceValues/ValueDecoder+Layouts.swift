@@ -34,7 +34,7 @@ extension ValueDecoder {
 
     /// An OBJREF ([MS-DCOM] 2.2.18), which is little endian wherever it comes from.
     private mutating func objectReference(_ octets: [UInt8], at start: Int) -> FieldTree? {
-        guard depth < NDRDecoder.defaultMaximumDepth else { return nil }
+        guard depth < NDRDecoder.defaultMaximumDepth, openings < Self.maximumOpenings else { return nil }
         var reader = PackedReader(octets, base: start)
         var fields: [FieldNode] = []
         do throws(ShortStub) {
@@ -200,7 +200,7 @@ extension ValueDecoder {
             name: "CommonTypeHeader", type: "byte", octets: start..<start + 8, value: .octets(Array(common)))
         var inner = ValueDecoder(
             StubReader(octets[16...], syntax: .ndr20, isBigEndian: octets[1] == 0), library, base: start + 16,
-            depth: depth + 1, values: values)
+            depth: depth + 1, values: values, openings: openings + 1)
         guard let value = try? inner.whole(structure, "value", type) else { return nil }
         values = inner.values
         let tree = FieldTree(

@@ -10,9 +10,13 @@ import NDR
 /// **Invariants**
 /// - It makes no room for more elements than the octets at hand can hold, and for no more than ``maximumValues`` in all.
 /// - It follows no more than ``NDRDecoder/defaultMaximumDepth`` referents into each other.
+/// - It opens activation properties that are inside of others no more than ``maximumOpenings`` deep.
 struct ValueDecoder {
     /// How many values one stub may have, arrays of octets and of 16-bit integers being one.
     static let maximumValues = 1 << 18
+    /// How deep activation properties may be in each other. Each level is written again by all that it is in, so that the time
+    /// grows by a factor with every level; what clients send has one inside of the other at most.
+    static let maximumOpenings = 2
 
     typealias Representation = TypeLibrary.Representation
 
@@ -22,16 +26,21 @@ struct ValueDecoder {
     let base: Int
     var depth: Int
     var values: Int
+    /// How many activation properties the octets are in.
+    let openings: Int
     private var hoisted: [UInt64] = []
     private var fullPointers: Set<UInt64> = []
     private var path: [String] = []
 
-    init(_ reader: StubReader, _ library: TypeLibrary, base: Int = 0, depth: Int = 0, values: Int = 0) {
+    init(
+        _ reader: StubReader, _ library: TypeLibrary, base: Int = 0, depth: Int = 0, values: Int = 0, openings: Int = 0
+    ) {
         self.reader = reader
         self.library = library
         self.base = base
         self.depth = depth
         self.values = values
+        self.openings = openings
     }
 
     /// All parameters, and what follows them.

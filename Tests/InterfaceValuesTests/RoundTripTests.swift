@@ -249,21 +249,53 @@ extension RoundTripTests {
     }
 }
 
+extension RoundTripTests {
+    /// Activation properties in the context of activation properties, as often as wanted: what is far inside stays octets. Were it
+    /// opened as well, each level would be written again by all around it, which at twelve levels takes days.
+    @Test(arguments: [(0, 1), (1, 2), (2, 2), (12, 2)])
+    func activationPropertiesInEachOther(_ levels: Int, _ opened: Int) throws {
+        let stub = try ActivationRequestStub.octets(levels: levels)
+        let operation = try #require(InterfaceCatalogue.standard.interface(named: "IRemoteSCMActivator")?.operation(4))
+        let tree = try operation.decodeRequest(stub)
+        #expect(tree.trailing.isEmpty)
+        #expect(tree.lines().count { $0.hasSuffix("pObjectData: ACTIVATION_PROPERTIES") } == opened)
+        #expect(try operation.encodeRequest(tree) == stub)
+    }
+}
+
 /// A request of RemoteCreateInstance whose blob is made of the generated types.
 private enum ActivationRequestStub {
-    static func octets() throws -> [UInt8] {
+    /// - Parameter levels: How often activation properties have others in them.
+    static func octets(levels: Int = 0) throws -> [UInt8] {
+        let blob = try blob(levels)
+        var encoder = NDREncoder()
+        try IRemoteSCMActivator.RemoteCreateInstance.Request(
+            orpcthis: ORPCTHIS(version: COMVERSION(MajorVersion: 5, MinorVersion: 7)),
+            pActProperties: MInterfacePointer(ulCntData: UInt32(blob.count), abData: blob)
+        ).encode(into: &encoder)
+        return encoder.bytes
+    }
+
+    private static func blob(_ levels: Int) throws -> [UInt8] {
         var instantiation = InstantiationInfoData(
             classId: "c72b09db-4d53-4f41-8dcc-2d752ab56f7c", classCtx: 0x10, cIID: 1,
             pIID: ["12108a88-6858-4467-b92f-e6cf4568dfb6"],
             clientCOMVersion: COMVERSION(MajorVersion: 5, MinorVersion: 7))
         instantiation.thisSize = 88
-        let properties: [(GUID, [UInt8])] = [
+        var properties: [(GUID, [UInt8])] = [
             ("000001ab-0000-0000-c000-000000000046", try NDRTypeSerialization.encode(instantiation)),
             (
                 "000001a4-0000-0000-c000-000000000046",
                 try NDRTypeSerialization.encode(LocationInfoData(machineName: "node1"))
             ),
         ]
+        if levels > 0 {
+            let inner = try blob(levels - 1)
+            let context = ActivationContextInfoData(
+                pIFDClientCtx: MInterfacePointer(ulCntData: UInt32(inner.count), abData: inner))
+            properties.append(
+                ("000001a5-0000-0000-c000-000000000046", try NDRTypeSerialization.encode(context)))
+        }
         var header = CustomHeader(
             destCtx: 2, cIfs: UInt32(properties.count), pclsid: properties.map(\.0),
             pSizes: properties.map { UInt32($0.1.count) })
@@ -282,11 +314,6 @@ private enum ActivationRequestStub {
         append(0)
         blob += try NDRTypeSerialization.encode(header)
         for property in properties { blob += property.1 }
-        var encoder = NDREncoder()
-        try IRemoteSCMActivator.RemoteCreateInstance.Request(
-            orpcthis: ORPCTHIS(version: COMVERSION(MajorVersion: 5, MinorVersion: 7)),
-            pActProperties: MInterfacePointer(ulCntData: UInt32(blob.count), abData: blob)
-        ).encode(into: &encoder)
-        return encoder.bytes
+        return blob
     }
 }
