@@ -44,7 +44,7 @@ public struct ReplayReport: Sendable, Codable {
         public let detail: String?
     }
 
-    /// The live server.
+    /// The live server; where several were named for captured ones, all of them.
     public let host: String
     /// What came of the binds and alter_contexts, association by association.
     public internal(set) var negotiations: [Negotiation]

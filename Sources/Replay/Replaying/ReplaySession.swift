@@ -36,13 +36,15 @@ actor ReplaySession {
             traffic.associations.map {
                 ($0.server.address.lowercased(), options.hosts[$0.server.address] ?? options.host)
             },
-            uniquingKeysWith: { first, _ in first })
+            uniquingKeysWith: { first, _ in first }
+        ).filter { !$0.value.isEmpty }
     }
 
     /// What came of all that was done.
     var report: ReplayReport {
         ReplayReport(
-            host: options.host, negotiations: negotiations.sorted { $0.association < $1.association },
+            host: options.host.isEmpty ? Set(options.hosts.values).sorted().joined(separator: ", ") : options.host,
+            negotiations: negotiations.sorted { $0.association < $1.association },
             calls: calls.sorted { $0.id < $1.id })
     }
 
@@ -75,13 +77,14 @@ actor ReplaySession {
         let livePort = port == 135 ? options.port : identities.port(port, of: address(id))
         let group = captured.flatMap { $0.group == 0 ? nil : groups[$0.group] } ?? 0
         do {
+            guard !host(id).isEmpty else { throw ReplayFailure("no server takes the place of \(address(id))") }
             var limits = RPCClient.Limits()
             limits.connectTime = options.timeLimit
             let client = try await RPCClient.connect(host: host(id), port: livePort, group: group, limits: limits)
             connections[id] = .open(client)
             return client
         } catch {
-            giveUp(id, "\(error)")
+            giveUp(id, words(error))
             throw error
         }
     }

@@ -9,7 +9,8 @@ public struct Replayer: Sendable {
 
     /// How to do it.
     public struct Options: Sendable {
-        /// The name or address of the server that takes the place of every captured one.
+        /// The name or address of the server that takes the place of every captured one that ``hosts`` does not have; empty if
+        /// there is none, and then those are not called.
         public var host: String
         /// Servers that take the places of certain captured ones, by the captured address.
         public var hosts: [String: String]
@@ -33,6 +34,13 @@ public struct Replayer: Sendable {
             self.rules = rules
             self.timeLimit = timeLimit
             self.makeInitiator = makeInitiator
+        }
+
+        /// The captured servers in whose place there is none, without those of associations that the rules leave out.
+        public func unnamedServers(of traffic: CapturedTraffic) -> [String] {
+            guard host.isEmpty else { return [] }
+            let called = traffic.associations.filter { rules.skippedAssociations[$0.id] == nil }
+            return Set(called.map(\.server.address)).filter { hosts[$0] == nil }.sorted()
         }
     }
 

@@ -17,7 +17,8 @@ struct ReplayCommand: AsyncParsableCommand {
             With --record nothing is replayed: packets are captured into FILE until Ctrl-C.
 
             The exit status is 0 where nothing differs but what may, 1 where something does or the server does not answer, 2 \
-            where the capture cannot be read or calls of it could not be issued, and 64 for a wrong command line.
+            where the capture cannot be read, a server of it has no other in its place, or calls of it could not be issued, \
+            and 64 for a wrong command line.
             """)
 
     @Argument(help: "The capture, pcap or pcapng.", completion: .file(extensions: ["pcap", "pcapng"]))
@@ -75,6 +76,11 @@ struct ReplayCommand: AsyncParsableCommand {
             Terminal.complain("Error: \(error)")
             throw ExitCode(2)
         }
+        let unnamed = options.unnamedServers(of: traffic)
+        guard unnamed.isEmpty else {
+            Terminal.complain("Error: no --to says what takes the place of \(unnamed.joined(separator: ", "))")
+            throw ExitCode(2)
+        }
         if !account.isSomebody, traffic.associations.contains(where: { !$0.authentications.isEmpty }) {
             Terminal.complain("Error: the capture's client logs on: say who to be, by --user or --kerberos")
             throw ExitCode(2)
@@ -116,9 +122,8 @@ struct ReplayCommand: AsyncParsableCommand {
             if parts.count == 2 { hosts[parts[0]] = parts[1] } else { host = word }
         }
         return Replayer.Options(
-            host: host.isEmpty ? hosts.values.sorted().first ?? "" : host, hosts: hosts, port: account.port,
-            rules: rules,
-            timeLimit: .seconds(timeLimit), makeInitiator: try account.initiator())
+            host: host, hosts: hosts, port: account.port, rules: rules, timeLimit: .seconds(timeLimit),
+            makeInitiator: try account.initiator())
     }
 
     private func recordPackets() async throws {

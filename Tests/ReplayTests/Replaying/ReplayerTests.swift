@@ -232,6 +232,26 @@ struct ReplayerTests {
         #expect(report.exitStatus == 1)
     }
 
+    @Test func aServerThatNobodyNamedIsNotCalled() async throws {
+        let traffic = Self.traffic(try Self.session())
+        var options = Replayer.Options(host: "", hosts: ["192.0.2.9": "127.0.0.1"])
+        #expect(options.unnamedServers(of: traffic) == ["192.0.2.2"])
+        let service = Cluster()
+        let report = try await withServer(service) { [options] port in
+            var options = options
+            options.port = port
+            return await Replayer(options).replay(traffic)
+        }
+        #expect(report.calls.map(\.verdict) == [.differs, .differs, .differs])
+        #expect(report.negotiations.first?.detail == "refused now: no server takes the place of 192.0.2.2")
+        #expect(service.seen.withLock { $0 } == [])
+        options.rules.skippedAssociations[1] = "another's"
+        #expect(options.unnamedServers(of: traffic).isEmpty)
+        options = Replayer.Options(host: "", hosts: ["192.0.2.2": "127.0.0.1"])
+        #expect(options.unnamedServers(of: traffic).isEmpty)
+        #expect(Replayer.Options(host: "127.0.0.1").unnamedServers(of: traffic).isEmpty)
+    }
+
     @Test func whatTheCaptureLacksIsNotIssued() async throws {
         var (association, calls) = try Self.session()
         calls[0].request = nil
