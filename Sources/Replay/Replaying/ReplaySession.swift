@@ -11,6 +11,13 @@ actor ReplaySession {
         case failed(String)
     }
 
+    /// Why a presentation context cannot be called on.
+    private struct Refusal {
+        let words: String
+        /// Whether it is the server that does not want it.
+        let isServers: Bool
+    }
+
     let options: Replayer.Options
     private let observer: @Sendable (ReplayReport.Call) -> Void
     private let associations: [Int: CapturedAssociation]
@@ -20,7 +27,7 @@ actor ReplaySession {
     private var connections: [Int: Connection] = [:]
     private var groups: [UInt32: UInt32] = [:]
     private var contexts: [Int: [UInt16: BoundInterface]] = [:]
-    private var refusals: [Int: [UInt16: String]] = [:]
+    private var refusals: [Int: [UInt16: Refusal]] = [:]
     private var calls: [ReplayReport.Call] = []
     private var negotiations: [ReplayReport.Negotiation] = []
 
@@ -119,10 +126,12 @@ actor ReplaySession {
                 offered = offer.transferSyntaxes.compactMap { TransferSyntax($0) }
             }
             guard !offered.isEmpty else {
-                refusals[id, default: [:]][offer.id] = "its transfer syntax is not spoken here"
+                refusals[id, default: [:]][offer.id] = Refusal(
+                    words: "its transfer syntax is not spoken here", isServers: false)
                 continue
             }
             let wasAccepted = if case .accepted? = expected { true } else { false }
+            let isUnanswered = negotiation.lacksAnswer(to: index)
             do {
                 let security = try initiator(for: negotiation, on: id)
                 let client = try await connection(id)
@@ -135,21 +144,32 @@ actor ReplaySession {
                 await rememberGroup(of: client, on: id)
                 if wasAccepted {
                     add(.same, name, id, nil)
-                } else if negotiation.isUnanswered {
+                } else if isUnanswered {
                     add(.notCompared, name, id, "the capture has no answer")
                 } else {
                     add(.differs, name, id, "accepted now, refused in the capture")
                 }
             } catch {
                 let words = words(error)
-                refusals[id, default: [:]][offer.id] = words
-                if wasAccepted || negotiation.isUnanswered {
+                let isRefusal = Self.isRefusal(error)
+                refusals[id, default: [:]][offer.id] = Refusal(words: words, isServers: isRefusal)
+                if wasAccepted || isUnanswered {
                     add(wasAccepted ? .differs : .notCompared, name, id, "refused now: \(words)")
-                } else {
+                } else if isRefusal {
                     add(.same, name, id, nil)
+                } else {
+                    add(.differs, name, id, "refused in the capture, not even that now: \(words)")
                 }
                 if error is ReplayTimeout { giveUp(id, words) }
             }
+        }
+    }
+
+    /// Whether it is the server's answer to a bind, and nothing that kept it from answering.
+    private static func isRefusal(_ error: any Error) -> Bool {
+        switch error as? RPCClientError {
+        case .bindRefused, .negotiationFault, .contextRejected: true
+        default: false
         }
     }
 
@@ -207,8 +227,11 @@ actor ReplaySession {
         }
         guard let bound = contexts[call.association]?[call.presentationContext] else {
             if let refusal = refusals[call.association]?[call.presentationContext] {
-                if case .fault = call.outcome { return result(.same, nil) }
-                return result(.differs, "not tried, the bind has been refused: \(refusal)")
+                // Called without a context in the capture, and faulted for it: now there is no context either.
+                if case .fault = call.outcome, call.transferSyntax == nil, refusal.isServers {
+                    return result(.same, nil)
+                }
+                return result(.differs, "not tried, the bind has been refused: \(refusal.words)")
             }
             return result(.notReplayed, "the capture does not have the bind")
         }
@@ -303,8 +326,12 @@ private struct ReplayFailure: Error {
 }
 
 extension CapturedNegotiation {
-    /// Whether the capture does not have what came of it.
-    fileprivate var isUnanswered: Bool {
-        if case .missing = answer { true } else { false }
+    /// Whether the capture does not have what came of an offer.
+    fileprivate func lacksAnswer(to index: Int) -> Bool {
+        switch answer {
+        case .missing: true
+        case .accepted(let results): index >= results.count
+        case .refused, .fault: false
+        }
     }
 }

@@ -232,6 +232,36 @@ struct ReplayerTests {
         #expect(report.exitStatus == 1)
     }
 
+    /// A bind that was refused in the capture is the same if it is refused again, and not if there is nobody to refuse it.
+    @Test func onlyARefusalIsTheSameAsARefusal() async throws {
+        var (association, calls) = try Self.session()
+        let unknown = SyntaxIdentifier(uuid: "00112233-4455-6677-8899-aabbccddeeff", major: 1, minor: 0)
+        association.negotiations = [
+            CapturedNegotiation(
+                isAlteration: false, callID: 1,
+                offers: [PresentationContextOffer(id: 0, abstractSyntax: unknown, transferSyntaxes: [.ndr20])],
+                authenticationContext: nil, sent: CaptureTime(nanoseconds: 0),
+                answer: .accepted([.rejected(.abstractSyntaxNotSupported)]), position: 0)
+        ]
+        let fault = CapturedCall.Outcome.fault(.unknownInterface, didNotExecute: true, at: CaptureTime(nanoseconds: 9))
+        for index in calls.indices { calls[index].outcome = fault }
+        // The second was called on a context that had been agreed on.
+        calls[0].transferSyntax = nil
+        calls[2].transferSyntax = nil
+        let traffic = Self.traffic((association, calls))
+        let refused = try await withServer(Cluster()) { port in await replay(traffic, port) }
+        #expect(refused.negotiations.map(\.verdict) == [.same])
+        #expect(refused.calls.map(\.verdict) == [.same, .differs, .same])
+        // Without a server nobody refuses anything.
+        let nowhere = Replayer(.init(host: ""))
+        let failed = await nowhere.replay(traffic)
+        #expect(failed.negotiations.map(\.verdict) == [.differs])
+        #expect(failed.calls.map(\.verdict) == [.differs, .differs, .differs])
+        association.negotiations[0].answer = .missing
+        let unanswered = await nowhere.replay(Self.traffic((association, calls)))
+        #expect(unanswered.negotiations.map(\.verdict) == [.notCompared])
+    }
+
     @Test func aServerThatNobodyNamedIsNotCalled() async throws {
         let traffic = Self.traffic(try Self.session())
         var options = Replayer.Options(host: "", hosts: ["192.0.2.9": "127.0.0.1"])
