@@ -82,7 +82,8 @@ public struct ReplayRules: Sendable, Hashable {
     ///
     /// - Throws: ``ReplayRuleError``, which names the line.
     public mutating func add(_ text: String) throws(ReplayRuleError) {
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        // A carriage return and a line feed are one character, which is a newline as well.
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             do throws(ReplayRuleError.Reason) {
                 try add(rule: String(line))
             } catch {

@@ -37,6 +37,15 @@ struct ReplayRulesTests {
         #expect(rules.skippedAssociations == [7: "a wrong password"])
     }
 
+    /// As Windows' editors end lines.
+    @Test func linesWithCarriageReturns() throws {
+        var rules = ReplayRules()
+        try rules.add("# a comment\r\nreplace-text old new\r\n\r\nallow a.b : a name\r\n")
+        #expect(rules.texts == ["old": "new"])
+        #expect(rules.allowances == [.init(.path("a.b"), reason: "a name")])
+        #expect(throws: ReplayRuleError(line: 3, reason: .missingReason)) { try rules.add("#\r\n#\r\nallow x\r\n") }
+    }
+
     @Test(arguments: [
         ("allow x", ReplayRuleError.Reason.missingReason), ("allow : y", .wrongNumberOfWords("allow")),
         ("forbid x : y", .unknownRule("forbid")), ("replace a b c", .notANumber),
