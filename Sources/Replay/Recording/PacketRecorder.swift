@@ -1,4 +1,5 @@
 import CPCAP
+import Foundation
 
 /// Records what goes over an interface of this host into a pcap file, as a fixture.
 public struct PacketRecorder: Sendable {
@@ -19,7 +20,7 @@ public struct PacketRecorder: Sendable {
     /// Records until the task is cancelled.
     ///
     /// - Parameters:
-    ///   - path: The file, which is made anew.
+    ///   - path: The file, which is made anew and is for its owner alone; `-` is standard output.
     ///   - began: Is called as soon as nothing is missed any more.
     /// - Returns: How many packets were recorded.
     /// - Throws: ``RecordingError``.
@@ -30,6 +31,7 @@ public struct PacketRecorder: Sendable {
         var count = 0
         while !Task.isCancelled {
             count += try source.copy(to: sink)
+            try sink.check(path)
             // Cancelled while it sleeps: the loop ends after the packets that came meanwhile.
             try? await Task.sleep(for: pause)
         }
@@ -47,7 +49,7 @@ public enum RecordingError: Error, Sendable, Hashable, CustomStringConvertible {
     case notPermitted(interface: String)
     /// The filter is none; the reason is libpcap's.
     case filter(String, reason: String)
-    /// The file cannot be written; the reason is libpcap's.
+    /// The file cannot be written; the reason is libpcap's, or the system's.
     case file(String, reason: String)
 
     /// One sentence, with what to do.
@@ -65,7 +67,11 @@ public enum RecordingError: Error, Sendable, Hashable, CustomStringConvertible {
 
 /// An interface whose packets are copied to a file, without waiting for any.
 private struct PacketSource: ~Copyable {
+    /// The most packets of one copy: under steady traffic there are always more.
+    private static let maximumPackets = 1 << 16
+
     private let handle: OpaquePointer
+    private let interface: String
 
     init(interface: String, filter: String) throws(RecordingError) {
         var reason = [CChar](repeating: 0, count: Int(PCAP_ERRBUF_SIZE))
@@ -97,28 +103,45 @@ private struct PacketSource: ~Copyable {
             throw .interface(interface, reason: words)
         }
         self.handle = handle
+        self.interface = interface
     }
 
     deinit { pcap_close(handle) }
 
     func sink(_ path: String) throws(RecordingError) -> PacketSink {
-        guard let dumper = pcap_dump_open(handle, path) else {
+        let dumper: OpaquePointer?
+        if path == "-" {
+            dumper = pcap_dump_open(handle, path)
+        } else {
+            // What goes over a network is not for everybody on this host.
+            let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+            guard descriptor >= 0 else { throw .file(path, reason: String(cString: strerror(errno))) }
+            guard let file = fdopen(descriptor, "w") else {
+                let reason = String(cString: strerror(errno))
+                close(descriptor)
+                throw .file(path, reason: reason)
+            }
+            // Where it fails, libpcap has closed the file.
+            dumper = pcap_dump_fopen(handle, file)
+        }
+        guard let dumper else {
             throw .file(path, reason: pcap_geterr(handle).map { String(cString: $0) } ?? "")
         }
         return PacketSink(dumper: dumper)
     }
 
-    /// Copies all packets that are there.
+    /// Copies the packets that are there, but no more than ``maximumPackets`` and what comes with them.
     func copy(to sink: borrowing PacketSink) throws(RecordingError) -> Int {
         var count = 0
-        while true {
-            let copied = pcap_dispatch(handle, -1, pcap_dump, UnsafeMutablePointer<UInt8>(sink.dumper))
+        while count < Self.maximumPackets {
+            let copied = pcap_dispatch(handle, 4096, pcap_dump, UnsafeMutablePointer<UInt8>(sink.dumper))
             guard copied >= 0 else {
-                throw .interface("", reason: pcap_geterr(handle).map { String(cString: $0) } ?? "")
+                throw .interface(interface, reason: pcap_geterr(handle).map { String(cString: $0) } ?? "")
             }
-            if copied == 0 { return count }
+            if copied == 0 { break }
             count += Int(copied)
         }
+        return count
     }
 
     private static func text(_ reason: [CChar]) -> String {
@@ -132,7 +155,13 @@ private struct PacketSink: ~Copyable {
 
     deinit { pcap_dump_close(dumper) }
 
+    /// libpcap does not say that a packet could not be written, the file does.
+    func check(_ path: String) throws(RecordingError) {
+        guard ferror(pcap_dump_file(dumper)) == 0 else { throw .file(path, reason: "the disk may be full") }
+    }
+
     func finish(_ path: String) throws(RecordingError) {
-        guard pcap_dump_flush(dumper) == 0 else { throw .file(path, reason: "the disk may be full") }
+        guard pcap_dump_flush(dumper) == 0 else { throw .file(path, reason: String(cString: strerror(errno))) }
+        try check(path)
     }
 }
