@@ -75,7 +75,7 @@ extension ValueDecoder {
         return checked(.objectReference, FieldTree(fields: fields), octets)
     }
 
-    private func resolverBindings(_ reader: inout PackedReader) throws(ShortStub) -> FieldNode {
+    private mutating func resolverBindings(_ reader: inout PackedReader) throws(ShortStub) -> FieldNode {
         let start = reader.offset
         let count = try reader.short("wNumEntries")
         let offset = try reader.short("wSecurityOffset")
@@ -95,8 +95,9 @@ extension ValueDecoder {
 
     // MARK: Bindings
 
-    /// String bindings up to the security offset, security bindings behind it, each list with a zero at its end.
-    private func bindings(_ units: [UInt16], securityOffset: Int, at start: Int) -> FieldTree? {
+    /// String bindings up to the security offset, security bindings behind it, each list with a zero at its end. They count as
+    /// values, for two octets may be one.
+    private mutating func bindings(_ units: [UInt16], securityOffset: Int, at start: Int) -> FieldTree? {
         guard securityOffset <= units.count else { return nil }
         var reader = PackedReader(units.littleEndianOctets, base: start)
         var fields: [FieldNode] = []
@@ -104,10 +105,12 @@ extension ValueDecoder {
             while reader.remaining > 0 {
                 let isSecurity = reader.position >= 2 * securityOffset
                 if reader.nextUnit == 0 {
+                    guard count(1) else { return nil }
                     fields.append(try reader.short("terminator"))
                     continue
                 }
                 let begin = reader.offset
+                guard count(isSecurity ? 4 : 3) else { return nil }
                 if isSecurity {
                     let entry = [
                         try reader.short("wAuthnSvc"), try reader.short("wAuthzSvc"), try reader.text("aPrincName"),
@@ -130,6 +133,13 @@ extension ValueDecoder {
         let tree = FieldTree(fields: fields)
         guard PackedWriter.securityOffset(tree) == securityOffset else { return nil }
         return checked(.bindings, tree, units.littleEndianOctets)
+    }
+
+    /// Makes room for values; false if there is none.
+    private mutating func count(_ more: Int) -> Bool {
+        guard more <= Self.maximumValues - values else { return false }
+        values += more
+        return true
     }
 
     // MARK: Activation properties

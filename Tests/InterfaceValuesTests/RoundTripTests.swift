@@ -263,6 +263,26 @@ extension RoundTripTests {
     }
 }
 
+extension RoundTripTests {
+    /// Bindings count as values: the last that may be, and one more, which leaves them octets.
+    @Test(arguments: [0, 1])
+    func manyBindings(_ more: Int) throws {
+        let structure = try #require(InterfaceCatalogue.standard.library.structure(named: "DUALSTRINGARRAY"))
+        // Nothing but zeros, each of which is a terminator; the structure and its three fields are values as well.
+        let octets: [UInt8] = [4, 0, 0, 0, 4, 0, 2, 0] + [UInt8](repeating: 0, count: 8)
+        var decoder = ValueDecoder(
+            StubReader(octets[...], syntax: .ndr20, isBigEndian: false), InterfaceCatalogue.standard.library,
+            values: ValueDecoder.maximumValues - 8 + more)
+        guard case .structure(let fields) = try decoder.whole(structure, "bindings", "DUALSTRINGARRAY").value else {
+            Issue.record("no structure")
+            return
+        }
+        #expect(decoder.values == ValueDecoder.maximumValues)
+        let isOpened = if case .opened(.bindings, _)? = fields.last?.value { true } else { false }
+        #expect(isOpened == (more == 0))
+    }
+}
+
 /// A request of RemoteCreateInstance whose blob is made of the generated types.
 private enum ActivationRequestStub {
     /// - Parameter levels: How often activation properties have others in them.
