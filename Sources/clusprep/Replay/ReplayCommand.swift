@@ -21,7 +21,8 @@ struct ReplayCommand: AsyncParsableCommand {
             and 64 for a wrong command line.
             """)
 
-    @Argument(help: "The capture, pcap or pcapng.", completion: .file(extensions: ["pcap", "pcapng"]))
+    @Argument(
+        help: "The capture, pcap or pcapng; - for standard input.", completion: .file(extensions: ["pcap", "pcapng"]))
     var file: String
 
     @Option(
@@ -57,6 +58,9 @@ struct ReplayCommand: AsyncParsableCommand {
     func validate() throws {
         guard record != to.contains(where: { !$0.isEmpty }) else {
             throw ValidationError("name the server by --to HOST, or capture packets with --record")
+        }
+        guard record || file != "-" || (account.user == nil && !keys.ntPassword.contains("-")) else {
+            throw ValidationError("standard input cannot be both the capture and a password")
         }
         guard timeLimit > 0 else { throw ValidationError("--time-limit is at least 1") }
         guard to.count(where: { !$0.contains("=") }) <= 1 else {
