@@ -78,4 +78,9 @@ struct Terminal: Sendable {
         }
         return String(result)
     }
+
+    /// The text as one line, with question marks in the place of line feeds, too.
+    static func printableLine(_ text: String) -> String {
+        printable(text).replacing("\n", with: "?")
+    }
 }

@@ -93,7 +93,7 @@ struct ReplayCommand: AsyncParsableCommand {
         let (isQuiet, isVerbose) = (json, verbose)
         let report = await Replayer(options).replay(traffic) { call in
             guard !isQuiet, isVerbose || ![.same, .allowed].contains(call.verdict) else { return }
-            for line in call.lines(showingAllowed: isVerbose) { terminal.line(Terminal.printable(line)) }
+            for line in call.lines(showingAllowed: isVerbose) { terminal.line(Terminal.printableLine(line)) }
         }
         if json {
             let encoder = JSONEncoder()
@@ -101,7 +101,7 @@ struct ReplayCommand: AsyncParsableCommand {
             terminal.line(String(decoding: try encoder.encode(report), as: UTF8.self))
         } else {
             for line in traffic.remarks.map({ "The capture: \($0)" }) + report.negotiations.compactMap(\.line) {
-                terminal.line(Terminal.printable(line))
+                terminal.line(Terminal.printableLine(line))
             }
             terminal.line(report.summary)
         }
