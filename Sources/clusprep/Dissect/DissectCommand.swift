@@ -13,7 +13,7 @@ struct DissectCommand: AsyncParsableCommand {
             sealed calls with the secrets given. What cannot be read is said where it stands, and at the end.
 
             The exit status is 0 if the capture was read, 1 if none of the secrets given opens anything, and 2 if the file \
-            is no capture. See docs/dissect.md.
+            is no capture or a secret cannot be read. See docs/dissect.md.
             """)
 
     @Argument(help: "The capture; - for standard input.", completion: .file(extensions: ["pcap", "pcapng", "cap"]))
@@ -36,9 +36,8 @@ struct DissectCommand: AsyncParsableCommand {
 
     func run() async throws {
         let traffic: CapturedTraffic
-        let keys = try secrets.keys()
-        do throws(CaptureError) {
-            traffic = try CaptureReader(keys: keys).read(path: file)
+        do {
+            traffic = try CaptureReader(keys: secrets.keys()).read(path: file)
         } catch {
             Terminal.complain("Error: \(error)")
             throw ExitCode(2)
