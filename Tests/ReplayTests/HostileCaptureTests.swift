@@ -129,6 +129,22 @@ import Testing
         }
     }
 
+    /// A request that the client gives up in the middle was sent nevertheless, and when.
+    @Test func aRequestGivenUpMidway() throws {
+        var peer = Peer()
+        peer.open()
+        peer.send(.first, Peer.bind())
+        peer.send(.first, Peer.request(call: 2, context: 0, flags: 1))
+        peer.send(.first, [5, 0, 19, 3, 0x10, 0, 0, 0, 16, 0, 0, 0, 2, 0, 0, 0])
+        let traffic = try CaptureReader().read(octets: peer.writer.octets)
+        let call = try #require(traffic.calls.first)
+        #expect(traffic.calls.count == 1)
+        #expect(call.request?.isComplete == false)
+        #expect(call.request?.stub == .plain([1, 2, 3, 4]))
+        #expect(call.began == CaptureTime(nanoseconds: 1_700_000_000_003_000_000))
+        #expect(call.orphaned == CaptureTime(nanoseconds: 1_700_000_000_004_000_000))
+    }
+
     /// What never comes in order is not kept for ever.
     @Test func memoryIsBounded() {
         let segment = TCPSegment.test(.first, sequence: 1000, payload: [5])
@@ -159,6 +175,23 @@ struct Peer {
         numbers[0] += 1
         packet(.second, flags: 0x12, [])
         numbers[1] += 1
+    }
+
+    /// A bind with these contexts: their identifiers, and the first octet of their interfaces' UUIDs.
+    static func bind(call: UInt8 = 1, _ contexts: [(UInt8, UInt8)] = []) -> [UInt8] {
+        let ndr: [UInt8] = [
+            0x04, 0x5D, 0x88, 0x8A, 0xEB, 0x1C, 0xC9, 0x11, 0x9F, 0xE8, 0x08, 0x00, 0x2B, 0x10, 0x48, 0x60, 2, 0, 0, 0,
+        ]
+        let offers = contexts.flatMap { id, interface in
+            [id, 0, 1, 0, interface] + [UInt8](repeating: 0, count: 15) + [1, 0, 0, 0] + ndr
+        }
+        return [5, 0, 11, 3, 0x10, 0, 0, 0, UInt8(28 + offers.count), 0, 0, 0, call, 0, 0, 0, 0, 16, 0, 16, 0, 0, 0, 0]
+            + [UInt8(contexts.count), 0, 0, 0] + offers
+    }
+
+    /// A request of operation 7 with the stub 1, 2, 3, 4.
+    static func request(call: UInt8, context: UInt8, flags: UInt8 = 3) -> [UInt8] {
+        [5, 0, 0, flags, 0x10, 0, 0, 0, 28, 0, 0, 0, call, 0, 0, 0, 4, 0, 0, 0, context, 0, 7, 0, 1, 2, 3, 4]
     }
 
     mutating func send(_ side: TCPConnection.Side, _ payload: [UInt8]) {

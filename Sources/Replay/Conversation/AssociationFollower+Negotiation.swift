@@ -27,7 +27,8 @@ extension AssociationFollower {
             case .cancel: mark(header.callID) { $0.cancelled = time }
             case .orphaned:
                 mark(header.callID) { $0.orphaned = time }
-                assemblies[Assembly.Key(callID: header.callID, isRequest: true)] = nil
+                // No more of the request follows, but it was sent so far.
+                store(Assembly.Key(callID: header.callID, isRequest: true), isComplete: false)
             case .shutdown: remarkOnce("the server asks the client to close the connection", time)
             }
         } catch {
