@@ -121,4 +121,35 @@ import Testing
         #expect(events == ["1:abc"])
         #expect(connection.statistics.strange == 1)
     }
+
+    /// The last connection that finds room, and the first that does not: those that are over go, then the longest silent.
+    @Test func roomForConnections() {
+        let maximum = TCPReassembler<Int>.maximumConnections
+        var ended: [Int] = []
+        var reassembler = TCPReassembler<Int>(
+            make: { Int($0.addresses.first.port) }, feed: { _, _, _ in }, end: { consumer, _ in ended.append(consumer) }
+        )
+        func segment(_ port: Int, _ time: Int, reset: Bool = false) -> TCPSegment {
+            TCPSegment(
+                time: CaptureTime(nanoseconds: Int64(time)),
+                source: TransportAddress(octets: [192, 0, 2, 1], port: UInt16(port)),
+                destination: TransportAddress(octets: [192, 0, 2, 2], port: 135), sequence: 100, acknowledged: nil,
+                isSYN: !reset, isFIN: false, isRST: reset, payload: [])
+        }
+        // The later a port's number, the longer ago.
+        for port in 0..<maximum { reassembler.take(segment(port, 1_000_000 - port)) }
+        for port in [3, 2] { reassembler.take(segment(port, 2_000_000 - port, reset: true)) }
+        #expect(ended.isEmpty)
+        reassembler.take(segment(maximum, 3_000_000))
+        let most = maximum / 16
+        #expect(ended == [3, 2] + (0..<most - 2).map { maximum - 1 - $0 })
+        // Now there is room for as many, without a look at all.
+        for index in 1..<most { reassembler.take(segment(maximum + index, 3_000_000 + index)) }
+        #expect(ended.count == most)
+        reassembler.take(segment(maximum + most, 4_000_000))
+        #expect(ended.count == 2 * most)
+        reassembler.finish()
+        #expect(ended.count == maximum + most + 1)
+        #expect(ended.last == maximum + most)
+    }
 }

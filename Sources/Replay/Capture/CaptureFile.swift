@@ -18,8 +18,6 @@ struct CaptureFile: ~Copyable {
         let time: CaptureTime
         /// The octets, from the link layer's header on; there may be fewer than were on the wire.
         let octets: [UInt8]
-        /// The octets on the wire.
-        let wireLength: Int
     }
 
     /// How packets begin.
@@ -86,8 +84,7 @@ struct CaptureFile: ~Copyable {
             return .packet(
                 Packet(
                     time: CaptureTime(nanoseconds: time),
-                    octets: Array(UnsafeBufferPointer(start: data, count: Int(header.caplen))),
-                    wireLength: Int(header.len)))
+                    octets: Array(UnsafeBufferPointer(start: data, count: Int(header.caplen)))))
         case PCAP_ERROR_BREAK: return .end
         default: return .damaged(pcap_geterr(handle).map { String(cString: $0) } ?? "no reason given")
         }

@@ -65,7 +65,7 @@ struct TCPConnection {
     private(set) var opener: Side?
     private(set) var statistics = Statistics()
     /// Whether a reset ended it.
-    private(set) var isReset = false
+    private var isReset = false
     /// When its last segment was captured.
     private(set) var lastTime: CaptureTime
 

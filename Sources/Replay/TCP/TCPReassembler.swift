@@ -1,6 +1,7 @@
 /// All TCP connections of a capture, told apart by their addresses; each has a consumer of its own.
 struct TCPReassembler<Consumer> {
-    /// The most connections that are followed at a time; the one that was silent for the longest makes room.
+    /// The most connections that are followed at a time; those that are over make room, and then those that were silent for the
+    /// longest.
     static var maximumConnections: Int { 16_384 }
 
     private struct Key: Hashable {
@@ -55,11 +56,7 @@ struct TCPReassembler<Consumer> {
 
     /// Nothing follows on any connection.
     mutating func finish() {
-        for (key, _) in places.sorted(by: {
-            entries[$0.value].connection.lastTime < entries[$1.value].connection.lastTime
-        }) {
-            finish(key)
-        }
+        for key in keys(overFirst: false) { finish(key) }
     }
 
     private mutating func begin(_ key: Key, _ segment: TCPSegment) -> Int? {
@@ -86,9 +83,16 @@ struct TCPReassembler<Consumer> {
 
     private mutating func makeRoom() {
         guard places.count >= Self.maximumConnections else { return }
-        let oldest = places.min {
-            entries[$0.value].connection.lastTime < entries[$1.value].connection.lastTime
+        // Many at a time, for they are found by a look at all.
+        for key in keys(overFirst: true).prefix(Self.maximumConnections / 16) { finish(key) }
+    }
+
+    /// The connections in the order of their last segments; those that are over in front, if wanted.
+    private func keys(overFirst: Bool) -> [Key] {
+        let all = places.map { key, place in
+            let connection = entries[place].connection
+            return (key, overFirst && connection.isOver ? 0 : 1, connection.lastTime, place)
         }
-        if let oldest { finish(oldest.key) }
+        return all.sorted { ($0.1, $0.2, $0.3) < ($1.1, $1.2, $1.3) }.map(\.0)
     }
 }
