@@ -1,4 +1,6 @@
+import DCERPC
 import Foundation
+import NDR
 import Testing
 
 @testable import Replay
@@ -143,6 +145,24 @@ import Testing
         #expect(call.request?.stub == .plain([1, 2, 3, 4]))
         #expect(call.began == CaptureTime(nanoseconds: 1_700_000_000_003_000_000))
         #expect(call.orphaned == CaptureTime(nanoseconds: 1_700_000_000_004_000_000))
+    }
+
+    /// Of several binds without an answer, what was offered last is what is called; an answer makes an end of the offer.
+    @Test func bindsWithoutAnswers() throws {
+        for _ in 0..<8 {
+            var peer = Peer()
+            peer.open()
+            for bind in 1...20 as ClosedRange<UInt8> { peer.send(.first, Peer.bind(call: bind, [(0, bind), (1, 99)])) }
+            peer.send(.first, Peer.request(call: 30, context: 0))
+            peer.send(.first, Peer.bind(call: 31, [(0, 42)]))
+            // A bind_nak.
+            peer.send(.second, [5, 0, 13, 3, 0x10, 0, 0, 0, 21, 0, 0, 0, 31, 0, 0, 0, 0, 0, 1, 5, 0])
+            peer.send(.first, Peer.request(call: 32, context: 0))
+            peer.send(.first, Peer.request(call: 33, context: 1))
+            let traffic = try CaptureReader().read(octets: peer.writer.octets)
+            #expect(traffic.calls.map { $0.interface?.uuid.littleEndianBytes.first } == [20, nil, 99])
+            #expect(traffic.calls.map(\.transferSyntax) == [.ndr20, nil, .ndr20])
+        }
     }
 
     /// What never comes in order is not kept for ever.

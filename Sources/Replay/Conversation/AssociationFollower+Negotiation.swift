@@ -40,10 +40,9 @@ extension AssociationFollower {
         guard let association else { return }
         let bind = try BindPDU(header, of: pdu)
         if let leg = bind.token { token(leg, fromClient: true) }
-        negotiations[header.callID] = (
-            builder.traffic.associations[association].negotiations.count,
-            header.flags.contains(.supportHeaderSigning)
-        )
+        let index = builder.traffic.associations[association].negotiations.count
+        negotiations[header.callID] = (index, header.flags.contains(.supportHeaderSigning))
+        for offer in bind.offers { offered[offer.id] = (index, offer) }
         builder.traffic.associations[association].negotiations.append(
             CapturedNegotiation(
                 isAlteration: header.type == .alterContext, callID: header.callID, offers: bind.offers,
@@ -61,6 +60,7 @@ extension AssociationFollower {
         }
         if asksHeaderSigning, header.flags.contains(.supportHeaderSigning) { signsHeaders = true }
         let offers = builder.traffic.associations[association].negotiations[index].offers
+        forget(offers, index)
         builder.traffic.associations[association].negotiations[index].answer = .accepted(answer.results)
         for (offer, result) in zip(offers, answer.results) {
             if case .accepted(let syntax) = result { contexts[offer.id] = (offer.abstractSyntax, syntax) }
@@ -72,20 +72,20 @@ extension AssociationFollower {
     mutating func settle(_ callID: UInt32, _ answer: CapturedNegotiation.Answer) -> Bool {
         guard let association, let (index, _) = negotiations.removeValue(forKey: callID) else { return false }
         builder.traffic.associations[association].negotiations[index].answer = answer
+        forget(builder.traffic.associations[association].negotiations[index].offers, index)
         return true
+    }
+
+    /// Offers have been answered.
+    private mutating func forget(_ offers: [PresentationContextOffer], _ negotiation: Int) {
+        for offer in offers where offered[offer.id]?.negotiation == negotiation { offered[offer.id] = nil }
     }
 
     /// What a presentation context stands for. If the answer to its offer is missing, what was offered has to do.
     func meaning(of context: UInt16) -> (interface: SyntaxIdentifier, syntax: SyntaxIdentifier?)? {
         if let known = contexts[context] { return known }
-        guard let association else { return nil }
-        for (index, _) in negotiations.values {
-            let offers = builder.traffic.associations[association].negotiations[index].offers
-            if let offer = offers.first(where: { $0.id == context }) {
-                return (offer.abstractSyntax, offer.transferSyntaxes.count == 1 ? offer.transferSyntaxes[0] : nil)
-            }
-        }
-        return nil
+        guard let offer = offered[context]?.offer else { return nil }
+        return (offer.abstractSyntax, offer.transferSyntaxes.count == 1 ? offer.transferSyntaxes[0] : nil)
     }
 
     // MARK: Authentication

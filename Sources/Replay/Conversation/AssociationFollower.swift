@@ -29,6 +29,8 @@ struct AssociationFollower {
     var position = 0
     var contexts: [UInt16: (interface: SyntaxIdentifier, syntax: SyntaxIdentifier?)] = [:]
     var negotiations: [UInt32: (index: Int, asksHeaderSigning: Bool)] = [:]
+    /// What was offered at last for each context, by binds (their places) without an answer so far.
+    var offered: [UInt16: (negotiation: Int, offer: PresentationContextOffer)] = [:]
     var signsHeaders = false
     var exchanges: [UInt32: FollowedExchange] = [:]
     var calls: [UInt32: Int] = [:]

@@ -110,9 +110,11 @@ public struct DissectionText {
 
     private func protection(_ call: CapturedCall) -> String {
         guard let protection = call.protection else { return ", in the clear" }
-        let known = traffic.associations.first { $0.id == call.association }?.authentications.last {
-            $0.contextID == protection.contextID
-        }
+        // Associations are numbered from 1, in their order.
+        let place = call.association - 1
+        let known =
+            traffic.associations.indices.contains(place)
+            ? traffic.associations[place].authentications.last { $0.contextID == protection.contextID } : nil
         let client = known?.client.map { " of \(CaptureWords.printable($0))" } ?? ""
         return ", \(CaptureWords.level(protection.level)) by \(known?.mechanism ?? protection.provider)\(client)"
     }

@@ -9,6 +9,8 @@ struct ObjectDirectory {
     private static let remoteUnknown: GUID = "00000131-0000-0000-c000-000000000046"
 
     private(set) var objects: [GUID: DissectedObject] = [:]
+    /// The classes of objects, by their OIDs: what an activation has told first.
+    private var classes: [UInt64: GUID] = [:]
 
     subscript(ipid: GUID) -> DissectedObject? { objects[ipid] }
 
@@ -77,10 +79,10 @@ struct ObjectDirectory {
         }
         if objects[ipid] != nil { return }
         let oid = number("oid")
+        let known = classID ?? oid.flatMap { classes[$0] }
+        if let oid, classes[oid] == nil { classes[oid] = known }
         objects[ipid] = DissectedObject(
-            ipid: ipid, interface: interface,
-            classID: classID ?? objects.values.first { $0.oid == oid && oid != nil && $0.classID != nil }?.classID,
-            oxid: number("oxid"), oid: oid, call: call)
+            ipid: ipid, interface: interface, classID: known, oxid: number("oxid"), oid: oid, call: call)
     }
 
     private static func walk(_ node: FieldNode, _ visit: (FieldNode) -> Void) {
