@@ -4,6 +4,7 @@ import NDR
 import Testing
 
 @testable import Replay
+@testable import Security
 
 /// Files that are cut, damaged, or something else.
 @Suite struct HostileCaptureTests {
@@ -163,6 +164,23 @@ import Testing
             #expect(traffic.calls.map { $0.interface?.uuid.littleEndianBytes.first } == [20, nil, 99])
             #expect(traffic.calls.map(\.transferSyntax) == [.ndr20, nil, .ndr20])
         }
+    }
+
+    /// An exchange of as many tokens as may be, and of one more.
+    @Test func endlessExchanges() {
+        var exchange = ObservedExchange(provider: .kerberos)
+        func reason() -> String {
+            do throws(ObservationError) {
+                _ = try exchange.open(with: ObservationKeys())
+                return ""
+            } catch {
+                return error.description
+            }
+        }
+        for _ in 0..<ObservedExchange.maximumTokens { exchange.client([0x60, 0]) }
+        #expect(!reason().isEmpty && reason() != "its tokens are more than 64")
+        exchange.server([0x60, 0])
+        #expect(reason() == "its tokens are more than 64")
     }
 
     /// What never comes in order is not kept for ever.

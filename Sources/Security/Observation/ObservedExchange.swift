@@ -7,6 +7,8 @@ import SwiftASN1
 public struct ObservedExchange: Sendable {
     /// The most octets of tokens that are kept of one exchange; honest ones have some thousands.
     static let maximumOctets = 1 << 20
+    /// The most tokens that are; honest exchanges have six. The keys are looked for again after each.
+    static let maximumTokens = 64
 
     /// The provider of the security trailers that carry the tokens.
     public let provider: AuthenticationType
@@ -18,6 +20,7 @@ public struct ObservedExchange: Sendable {
     private var clientCounts = false
     private var serverCounts = false
     private var octets = 0
+    private var tokens = 0
     private var problem: ObservationError?
 
     /// Nothing was said yet.
@@ -76,6 +79,11 @@ public struct ObservedExchange: Sendable {
         octets += token.count
         guard octets <= Self.maximumOctets else {
             problem = ObservationError("its tokens have more than \(Self.maximumOctets) octets")
+            return
+        }
+        tokens += 1
+        guard tokens <= Self.maximumTokens else {
+            problem = ObservationError("its tokens are more than \(Self.maximumTokens)")
             return
         }
         guard provider == .spnego else { return keep(token, fromClient: fromClient) }
