@@ -22,9 +22,13 @@ extension SetupAnswers {
         for (key, path) in [("stateFolder", stateFolder), ("keytab", keytab), ("iscsiCredentials", iscsiCredentials)] {
             if let path { try Self.check(path: path, key) }
         }
-        guard stateFolder.split(separator: "/").count > 1 else {
+        let parts = stateFolder.split(separator: "/")
+        guard parts.count > 1 else {
             throw .badAnswer("stateFolder", reason: "\"\(stateFolder)\" is not a folder of the node's own")
         }
+        // In one spelling, so that what lies in it can be told by the beginning of a path.
+        let plain = "/" + parts.filter { $0 != "." }.joined(separator: "/")
+        guard stateFolder == plain else { throw .badAnswer("stateFolder", reason: "is plainly written \(plain)") }
         guard !users.isEmpty || keytab != nil else {
             throw .badAnswer("users", reason: "without users and without a keytab nobody could log on")
         }
@@ -48,7 +52,13 @@ extension SetupAnswers {
             throw .badAnswer("firewallInterfaces", reason: "\"\(name)\" is no interface's name")
         }
         _ = try targets
-        for folder in imageFolders { try Self.check(path: folder, "disks") }
+        for folder in imageFolders {
+            try Self.check(path: folder, "disks")
+            // The usual folder, too, because purging the package removes it, whatever was answered.
+            for state in [stateFolder, Self.usualStateFolder] where folder == state || folder.hasPrefix(state + "/") {
+                throw .badAnswer("disks", reason: "an image in \(folder) would go with the node's state")
+            }
+        }
     }
 
     /// The disks.
@@ -96,10 +106,8 @@ extension SetupAnswers {
 
     /// Paths become words of a unit file, whose specifiers, quotes and spaces would change them.
     private static func check(path: String, _ key: String) throws(SetupError) {
-        guard path.hasPrefix("/"), !path.contains("/../"), !path.hasSuffix("/.."),
-            !path.unicodeScalars.contains(where: {
-                $0.value <= 0x20 || $0.value == 0x7F || "%\"'\\$;".unicodeScalars.contains($0)
-            })
-        else { throw .badAnswer(key, reason: "\"\(path)\" is not an absolute path without spaces and quotes") }
+        guard path.hasPrefix("/"), !path.contains("/../"), !path.hasSuffix("/.."), ServiceUnit.isWord(path) else {
+            throw .badAnswer(key, reason: "\"\(path)\" is not an absolute path without spaces and quotes")
+        }
     }
 }

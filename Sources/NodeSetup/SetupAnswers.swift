@@ -43,7 +43,7 @@ public struct SetupAnswers: Codable, Equatable, Sendable {
     /// above Linux' own (`net.ipv4.ip_local_port_range`), so that no outgoing connection takes it.
     public var exporterPort = 61135
     /// Where the node's database and keys live.
-    public var stateFolder = "/var/lib/clusprep"
+    public var stateFolder = Self.usualStateFolder
     /// The users to add; those who are there already keep their passwords.
     public var users: [User] = []
     /// A keytab to take the node's keys from; nil for no Kerberos.
@@ -66,6 +66,8 @@ public struct SetupAnswers: Codable, Equatable, Sendable {
     public var shareUser = "clusprep"
     /// Whether the daemon becomes a service, which starts with the host, and now.
     public var service = true
+
+    static let usualStateFolder = "/var/lib/clusprep"
 
     /// The usual values.
     public init() {}

@@ -307,6 +307,20 @@ struct NodeSetupTests {
     }
 
     @Test
+    func imagesInAFormerStateFolder() async throws {
+        let host = FakeHost()
+        let setup = NodeSetup(host: host, paths: .test)
+        var answers = SetupAnswers.usual
+        answers.stateFolder = "/srv/former"
+        try await setup.run(answers) { _ in }
+        host.change { $0.files["/srv/former/disk.img"] = .init(contents: [], mode: 0o600) }
+        answers.stateFolder = "/srv/state"
+        answers.disks = ["/srv/former/disk.img"]
+        let findings = try await setup.inspect(answers)
+        #expect(texts(findings, .blocked)[0].contains("would go with the node's former state"))
+    }
+
+    @Test
     func recordsOfOthersAreRefused() throws {
         let host = FakeHost()
         let setup = NodeSetup(host: host, paths: .test)

@@ -50,6 +50,8 @@ struct SetupAnswersTests {
         (#"{"users": [{"name": "a"}], "nodeName": "-a"}"#, "1 to 15"),
         (#"{"users": [{"name": "a"}], "stateFolder": "/"}"#, "of the node's own"),
         (#"{"users": [{"name": "a"}], "stateFolder": "state"}"#, "absolute path"),
+        (#"{"users": [{"name": "a"}], "stateFolder": "/srv/x/"}"#, "plainly written /srv/x"),
+        (#"{"users": [{"name": "a"}], "stateFolder": "/srv/.//x"}"#, "plainly written /srv/x"),
         (#"{"users": [{"name": "a"}], "stateFolder": "/srv/a\nExecStart=/bin/sh"}"#, "absolute path"),
         (#"{"users": [{"name": "a"}], "stateFolder": "/srv/%h"}"#, "absolute path"),
         (#"{"users": [{"name": "a"}], "firewallInterfaces": ["eth0; reboot"]}"#, "no interface's name"),
@@ -65,6 +67,23 @@ struct SetupAnswersTests {
             Issue.record("accepted: \(text)")
         } catch {
             #expect("\(error)".contains(words), "\(text): \(error)")
+        }
+    }
+
+    /// Undoing removes the state folder with all that is in it, and purging the usual one.
+    @Test
+    func imagesAmongTheState() throws {
+        for (image, isRefused) in [
+            ("/srv/x/disk.img", true), ("/srv/x/images/disk.img", true), ("/srv/./x/disk.img", true),
+            ("/var/lib/clusprep/disk.img", true), ("/srv/xy/disk.img", false), ("/srv/disk.img", false),
+        ] {
+            let text = #"{"users": [{"name": "a"}], "stateFolder": "/srv/x", "disks": ["\#(image)"]}"#
+            do {
+                _ = try read(text)
+                #expect(!isRefused, "\(image)")
+            } catch {
+                #expect(isRefused && "\(error)".contains("would go with the node's state"), "\(image): \(error)")
+            }
         }
     }
 

@@ -36,6 +36,12 @@ struct DisksStep: SetupStep {
         _ path: String, _ session: SetupSession<Host>
     ) throws(SetupError) -> Finding {
         if let finding = session.hidden(path, "disk") { return finding }
+        // Of answers before these: undoing removes what they made, too.
+        for case .madeStateFolder(let folder) in session.record.changes where path.hasPrefix(folder + "/") {
+            return Finding(
+                "disk", .blocked, "\(path) would go with the node's former state in \(folder)",
+                remedy: "move it out of \(folder)")
+        }
         guard let status = try session.host.status(of: path), !status.isFolder else {
             return Finding("disk", .blocked, "there is no image \(path)", remedy: "truncate --size 1G \(path)")
         }

@@ -33,6 +33,13 @@ public enum ServiceUnit {
         capabilities.map(\.rawValue).joined(separator: " ")
     }
 
+    /// Whether a unit takes a path for one word and for what it says: its specifiers, quotes and spaces would change it.
+    static func isWord(_ path: String) -> Bool {
+        !path.unicodeScalars.contains {
+            $0.value <= 0x20 || $0.value == 0x7F || "%\"'\\$;".unicodeScalars.contains($0)
+        }
+    }
+
     /// The unit for every configuration; what one host does not need its drop-in takes away.
     public static func text(_ paths: SetupPaths) -> String {
         """
@@ -112,7 +119,7 @@ public enum ServiceUnit {
             "# Made by \"clusprep setup\", which makes it anew, and removed by \"clusprep setup remove\".",
             "# Changes of your own go to another file of this folder.",
         ]
-        let usual = "/var/lib/clusprep"
+        let usual = SetupAnswers.usualStateFolder
         var folders = answers.imageFolders
         if answers.stateFolder != usual { folders.append(answers.stateFolder) }
         if !folders.isEmpty { lines += ["[Unit]", "RequiresMountsFor=\(folders.joined(separator: " "))", ""] }
