@@ -320,6 +320,32 @@ struct NodeSetupTests {
         #expect(texts(findings, .blocked)[0].contains("would go with the node's former state"))
     }
 
+    /// A folder that others use would be closed to them.
+    @Test
+    func aStateFolderOfOthers() async throws {
+        let host = FakeHost()
+        let setup = NodeSetup(host: host, paths: .test)
+        var answers = SetupAnswers.usual
+        for folder in ["/var/lib", "/srv/shared"] {
+            host.change { $0.folders[folder] = 0o755 }
+            answers.stateFolder = folder
+            let before = host.world
+            #expect(try await texts(setup.inspect(answers), .blocked)[0].contains("others can look into \(folder)"))
+            await #expect(throws: SetupError.self) { try await setup.run(answers) { _ in } }
+            #expect(host.world == before)
+        }
+        host.change { $0.folders["/srv/shared"] = 0o701 }
+        #expect(try await !texts(setup.inspect(answers), .blocked).isEmpty)
+        host.change { $0.folders["/srv/shared"] = 0o700 }
+        #expect(try await texts(setup.inspect(answers), .blocked).isEmpty)
+        // A node's by now: it is closed, as ever.
+        host.change {
+            $0.folders["/srv/shared"] = 0o755
+            $0.files["/srv/shared/cluster.db"] = .init(contents: [], mode: 0o600)
+        }
+        #expect(try await texts(setup.inspect(answers), .blocked).isEmpty)
+    }
+
     @Test
     func recordsOfOthersAreRefused() throws {
         let host = FakeHost()

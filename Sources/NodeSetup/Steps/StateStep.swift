@@ -13,6 +13,15 @@ struct StateStep: SetupStep {
                     remedy: "answer another stateFolder")
             ]
         }
+        // The node closes its folder to others; one that is not its own by now would be closed to those who use it.
+        let database = try session.host.status(of: folder + "/cluster.db")
+        guard status.mode & 0o077 == 0 || database != nil else {
+            return [
+                Finding(
+                    "state", .blocked, "others can look into \(folder), and it is no node's state folder so far",
+                    remedy: "answer one that is not there yet; or, if nobody else uses it: chmod 700 \(folder)")
+            ]
+        }
         return [Finding("state", .ready, "\(folder) is there")]
     }
 
