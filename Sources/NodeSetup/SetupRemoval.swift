@@ -8,7 +8,9 @@ struct SetupRemoval<Host: SetupHost> {
     /// Undoes the changes, the last first, and each by itself: what cannot be undone keeps nothing else.
     ///
     /// - Returns: whether everything is undone.
+    /// - Throws: ``SetupError``; nothing is undone where the service cannot be stopped.
     func run(_ record: SetupRecord) async throws(SetupError) -> Bool {
+        try await stopService()
         var rest = record
         var kept: [SetupRecord.Change] = []
         for change in record.changes.reversed() {
@@ -25,18 +27,24 @@ struct SetupRemoval<Host: SetupHost> {
             try remaining.write(at: paths, on: host)
         }
         guard kept.isEmpty else { return false }
-        if record.changes.contains(where: { $0.file?.path.hasPrefix(paths.unitFolder + "/") == true }),
-            host.hasServiceManager
-        {
-            try await succeed("systemctl", ["daemon-reload"])
-        }
+        if record.changes.contains(where: { $0.isService(at: paths) }) { try await reloadUnits() }
         try host.remove(paths.record)
         // Stays where somebody keeps more in it.
         try host.remove(paths.configurationFolder)
         return true
     }
 
-    private func undo(_ change: SetupRecord.Change, of record: SetupRecord) async throws(SetupError) {
+    /// Stops the service, whoever started it and however far it has come: nothing goes from under a daemon that runs.
+    func stopService() async throws(SetupError) {
+        guard host.hasServiceManager, host.program("systemctl") != nil else { return }
+        let (own, packaged) = (try host.status(of: paths.unit), try host.status(of: paths.packagedUnit))
+        guard own != nil || packaged != nil else { return }
+        try await succeed("systemctl", ["stop", SetupPaths.service])
+        tell("\(SetupPaths.service) is stopped")
+    }
+
+    /// Undoes one change; the service is stopped by now.
+    func undo(_ change: SetupRecord.Change, of record: SetupRecord) async throws(SetupError) {
         switch change {
         case .madeFolder(let path):
             try host.remove(path)
@@ -74,14 +82,11 @@ struct SetupRemoval<Host: SetupHost> {
             tell("\(manager.rawValue) lets in \(port) no more")
         case .enabledService:
             guard host.program("systemctl") != nil else { return }
-            let asked = ["--quiet", SetupPaths.service]
-            if host.hasServiceManager, try await host.run("systemctl", ["is-active"] + asked).status == 0 {
-                try await succeed("systemctl", ["stop", SetupPaths.service])
+            guard try await host.run("systemctl", ["is-enabled", "--quiet", SetupPaths.service]).status == 0 else {
+                return
             }
-            if try await host.run("systemctl", ["is-enabled"] + asked).status == 0 {
-                try await succeed("systemctl", ["disable", SetupPaths.service])
-            }
-            tell("stopped and disabled \(SetupPaths.service)")
+            try await succeed("systemctl", ["disable", SetupPaths.service])
+            tell("\(SetupPaths.service) starts with the host no more")
         }
     }
 
@@ -93,6 +98,12 @@ struct SetupRemoval<Host: SetupHost> {
             return false
         }
         return true
+    }
+
+    /// Has systemd read its files again.
+    func reloadUnits() async throws(SetupError) {
+        guard host.hasServiceManager, host.program("systemctl") != nil else { return }
+        try await succeed("systemctl", ["daemon-reload"])
     }
 
     private func succeed(_ program: String, _ arguments: [String]) async throws(SetupError) {

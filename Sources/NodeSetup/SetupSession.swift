@@ -40,6 +40,12 @@ public struct SetupSession<Host: SetupHost> {
         try record.write(at: paths, on: host)
     }
 
+    /// Takes a change that was undone off the record.
+    mutating func forget(_ change: SetupRecord.Change) throws(SetupError) {
+        record.changes.removeAll { $0 == change }
+        try record.write(at: paths, on: host)
+    }
+
     /// Keeps the record, with answers that may have changed.
     func keepRecord() throws(SetupError) {
         try record.write(at: paths, on: host)
@@ -111,6 +117,16 @@ extension SetupRecord.Change {
         case .madeFile(let path, let digest): (path, digest)
         case .replacedFile(let path, let digest, _, _): (path, digest)
         default: nil
+        }
+    }
+
+    /// Whether it made the service what it is: it was enabled, or something was put where systemd looks.
+    func isService(at paths: SetupPaths) -> Bool {
+        switch self {
+        case .enabledService: true
+        case .madeFolder(let path), .madeFile(let path, _), .replacedFile(let path, _, _, _):
+            path.hasPrefix(paths.unitFolder + "/")
+        default: false
         }
     }
 

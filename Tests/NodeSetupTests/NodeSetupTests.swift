@@ -346,6 +346,30 @@ struct NodeSetupTests {
         #expect(try await texts(setup.inspect(answers), .blocked).isEmpty)
     }
 
+    /// Nothing goes from under a daemon that may run: whoever enabled it, and whatever systemd says of it.
+    @Test(arguments: [true, false])
+    func theServiceIsStoppedFirst(isPackaged: Bool) async throws {
+        let host = FakeHost()
+        host.change { world in
+            world.enabled = true
+            if isPackaged { world.files[SetupPaths.test.packagedUnit] = .init(contents: [], mode: 0o644) }
+        }
+        let before = host.world
+        let setup = NodeSetup(host: host, paths: .test)
+        try await setup.run(.usual) { _ in }
+        // As of one that systemd starts anew.
+        host.change { $0.active = false }
+        host.arrange { $0.failingCommand = "systemctl stop" }
+        let made = host.world
+        await #expect(throws: SetupError.self) { try await setup.remove { _ in } }
+        #expect(host.world == made)
+        host.arrange { $0.failingCommand = nil }
+        let count = host.commands.count
+        #expect(try await setup.remove { _ in })
+        #expect(host.commands.dropFirst(count).first == "systemctl stop clusprepd.service")
+        #expect(host.world == before, "a service that was enabled before stays so")
+    }
+
     @Test
     func recordsOfOthersAreRefused() throws {
         let host = FakeHost()
