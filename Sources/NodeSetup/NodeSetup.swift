@@ -13,7 +13,7 @@ public struct NodeSetup<Host: SetupHost>: Sendable {
     private var steps: [any SetupStep] {
         [
             HostStep(), DisksStep(), StateStep(), UsersStep(), KeytabStep(), ShareAccountStep(), ConfigurationStep(),
-            FirewallStep(), ServiceStep(),
+            FormerAnswersStep(), FirewallStep(), ServiceStep(),
         ]
     }
 

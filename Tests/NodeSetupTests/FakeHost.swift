@@ -72,6 +72,10 @@ final class FakeHost: SetupHost {
         guard isDone else { throw .file(path: path, operation: "change", reason: "the power failed") }
     }
 
+    private static func dropIn(of world: World) -> String {
+        String(decoding: world.files[SetupPaths.test.dropIn]?.contents ?? [], as: UTF8.self)
+    }
+
     // MARK: SetupHost
 
     var isAdministrator: Bool { circumstances.isAdministrator }
@@ -149,8 +153,12 @@ final class FakeHost: SetupHost {
             switch (program, arguments.first ?? "") {
             case ("systemctl", "enable"): world.enabled = true
             case ("systemctl", "disable"): world.enabled = false
-            case ("systemctl", "restart"): world.active = true
-            case ("systemctl", "stop"): world.active = false
+            case ("systemctl", "restart"):
+                world.active = true
+                if Self.dropIn(of: world).contains(" firewall open ") { world.isFirewallOpen = true }
+            case ("systemctl", "stop"):
+                world.active = false
+                if Self.dropIn(of: world).contains(" firewall close") { world.isFirewallOpen = false }
             case ("useradd", _): world.accounts.insert(last)
             case ("userdel", _): world.accounts.remove(last)
             case ("firewall-cmd", _) where last.hasPrefix("--add-port="): world.ports.insert(String(last.dropFirst(11)))

@@ -371,6 +371,109 @@ struct NodeSetupTests {
     }
 
     @Test
+    func aServiceThatIsNotWantedAnyMore() async throws {
+        for firewall in [SetupAnswers.Firewall.open, .leave] {
+            let host = FakeHost()
+            let before = host.world
+            let setup = NodeSetup(host: host, paths: .test)
+            try await setup.run(.usual) { _ in }
+            #expect(host.world.isFirewallOpen)
+            var answers = SetupAnswers.usual
+            answers.service = false
+            answers.firewall = firewall
+            #expect(try await texts(setup.inspect(answers), .missing).contains { $0.contains("not wanted any more") })
+            let count = host.commands.count
+            try await setup.run(answers) { _ in }
+            #expect(
+                host.commands.dropFirst(count) == [
+                    "systemctl stop clusprepd.service", "systemctl disable clusprepd.service",
+                    "systemctl daemon-reload",
+                ])
+            #expect(!host.world.active && !host.world.enabled)
+            #expect(host.text(SetupPaths.test.unit) == nil && host.text(SetupPaths.test.dropIn) == nil)
+            // A service that stops closes the firewall; what is asked for comes after it.
+            #expect(host.world.isFirewallOpen == (firewall == .open))
+            #expect(try await texts(setup.inspect(answers), .missing).isEmpty)
+            #expect(try await setup.remove { _ in })
+            #expect(host.world == before)
+        }
+    }
+
+    @Test
+    func aFirewallThatIsToBeLeft() async throws {
+        var answers = SetupAnswers.usual
+        answers.firewall = .leave
+        for hasService in [true, false] {
+            let host = FakeHost { if !hasService { $0.programs = [] } }
+            let before = host.world
+            let setup = NodeSetup(host: host, paths: .test)
+            try await setup.run(.usual) { _ in }
+            #expect(host.world.isFirewallOpen)
+            #expect(try await texts(setup.inspect(answers), .missing).contains("the table inet clusprep is to go"))
+            try await setup.run(answers) { _ in }
+            #expect(!host.world.isFirewallOpen && host.world.active == hasService)
+            #expect(try await texts(setup.inspect(answers), .missing).isEmpty)
+            #expect(try await setup.remove { _ in })
+            #expect(host.world == before)
+        }
+    }
+
+    @Test(arguments: [FirewallManager.firewalld, .ufw])
+    func portsThatAreNotWantedAnyMore(manager: FirewallManager) async throws {
+        let host = FakeHost {
+            $0.manager = manager
+            $0.programs.insert(manager == .ufw ? "ufw" : "firewall-cmd")
+        }
+        host.change { $0.ports = ["445/tcp"] }
+        let before = host.world
+        let setup = NodeSetup(host: host, paths: .test)
+        try await setup.run(.usual) { _ in }
+        var answers = SetupAnswers.usual
+        answers.exporterPort = 61999
+        #expect(
+            try await texts(setup.inspect(answers), .missing).contains(
+                "\(manager.rawValue) is to let in 61135/tcp no more"))
+        try await setup.run(answers) { _ in }
+        #expect(host.world.ports == ["3343/udp", "3343/tcp", "445/tcp", "135/tcp", "61999/tcp"])
+        // One that does not run cannot be told; what it was told stays on record.
+        answers.firewall = .leave
+        host.arrange { $0.manager = nil }
+        try await setup.run(answers) { _ in }
+        #expect(host.world.ports.count == 5)
+        host.arrange { $0.manager = manager }
+        try await setup.run(answers) { _ in }
+        #expect(host.world.ports == ["445/tcp"], "a port that was open before was closed")
+        #expect(try await setup.remove { _ in })
+        #expect(host.world == before)
+    }
+
+    /// The same of going over to other answers as of the first ones.
+    @Test
+    func interruptedChange() async throws {
+        var changes = 0
+        while true {
+            let host = FakeHost()
+            let before = host.world
+            let setup = NodeSetup(host: host, paths: .test)
+            try await setup.run(.usual) { _ in }
+            var answers = SetupAnswers.usual
+            answers.service = false
+            answers.firewall = .leave
+            host.arrange { $0.changesLeft = changes }
+            let isDone = (try? await setup.run(answers) { _ in }) != nil
+            host.arrange { $0.changesLeft = .max }
+            try await setup.run(answers) { _ in }
+            #expect(!host.world.active && !host.world.enabled && !host.world.isFirewallOpen, "after \(changes)")
+            #expect(try await texts(setup.inspect(answers), .missing).isEmpty, "after \(changes)")
+            #expect(try await setup.remove { _ in }, "after \(changes)")
+            #expect(host.world == before, "after \(changes)")
+            guard !isDone else { break }
+            changes += 1
+        }
+        #expect(changes > 8)
+    }
+
+    @Test
     func recordsOfOthersAreRefused() throws {
         let host = FakeHost()
         let setup = NodeSetup(host: host, paths: .test)
