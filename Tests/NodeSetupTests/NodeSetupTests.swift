@@ -473,6 +473,32 @@ struct NodeSetupTests {
         #expect(changes > 8)
     }
 
+    /// A service has no homes and a /tmp of its own, and its unit's words are words.
+    @Test
+    func programsThatAServiceCannotRun() async throws {
+        for (daemon, words) in [
+            ("/home/alice/node/.build/debug/clusprepd", "where the service cannot look"),
+            ("/root/clusprepd", "where the service cannot look"), ("/tmp/clusprepd", "where the service cannot look"),
+            ("/opt/my node/clusprepd", "a unit cannot name"), ("/opt/100%/clusprepd", "a unit cannot name"),
+            ("/opt/node/clusprepd", ""),
+        ] {
+            let host = FakeHost()
+            host.change { $0.files[daemon] = .init(contents: [], mode: 0o755) }
+            let setup = NodeSetup(host: host, paths: SetupPaths(daemon: daemon, tool: "/usr/bin/clusprep"))
+            var answers = SetupAnswers.usual
+            let blocked = try await texts(setup.inspect(answers), .blocked)
+            #expect(words.isEmpty ? blocked.isEmpty : blocked.count == 1 && blocked[0].contains(words), "\(blocked)")
+            answers.service = false
+            #expect(try await texts(setup.inspect(answers), .blocked).isEmpty, "\(daemon) without a service")
+            // A package's unit names another program.
+            host.change { $0.files[SetupPaths.test.packagedUnit] = .init(contents: [], mode: 0o644) }
+            #expect(try await texts(setup.inspect(.usual), .blocked).isEmpty, "\(daemon) beside a package")
+        }
+        let setup = NodeSetup(
+            host: FakeHost(), paths: SetupPaths(daemon: "/usr/sbin/clusprepd", tool: "/opt/my node/clusprep"))
+        #expect(try await texts(setup.inspect(.usual), .blocked)[0].contains("a unit cannot name /opt/my node"))
+    }
+
     @Test
     func recordsOfOthersAreRefused() throws {
         let host = FakeHost()

@@ -17,6 +17,8 @@ struct HostStep: SetupStep {
                 Finding(
                     "daemon", .blocked, "there is no program \(session.paths.daemon)",
                     remedy: "install clusprepd beside clusprep, or name it with --clusprepd"))
+        } else if let finding = try await unfit(session) {
+            findings.append(finding)
         }
         // The node's own daemon is not in its way.
         let isRunning = try await session.isServiceActive
@@ -35,6 +37,24 @@ struct HostStep: SetupStep {
             }
         }
         return findings
+    }
+
+    /// Says that the unit could not run the programs.
+    private func unfit<Host: SetupHost>(_ session: SetupSession<Host>) async throws(SetupError) -> Finding? {
+        let (host, paths) = (session.host, session.paths)
+        guard session.answers.service, host.program("systemctl") != nil else { return nil }
+        // A package's unit names the package's program.
+        let isPackaged = try host.status(of: paths.packagedUnit) != nil
+        var programs = isPackaged ? [] : [paths.daemon]
+        if try await session.firewallWay() == .unit { programs.append(paths.tool) }
+        if let program = programs.first(where: { !ServiceUnit.isWord($0) }) {
+            return Finding(
+                "daemon", .blocked, "a unit cannot name \(program)",
+                remedy: "put it where the path has no spaces, quotes, \"%\", \"$\" or \";\"")
+        }
+        guard !isPackaged, var finding = session.hidden(paths.daemon, "daemon") else { return nil }
+        finding.remedy = "copy clusprep and clusprepd to /usr/local/sbin, and use those; or install the package"
+        return finding
     }
 
     private func name<Host: SetupHost>(_ session: SetupSession<Host>) -> Finding {
