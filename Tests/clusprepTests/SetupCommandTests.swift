@@ -48,6 +48,37 @@ struct SetupCommandTests {
         }
     }
 
+    /// What is no file stays what it is, and nothing is left beside what is written, nor taken away.
+    @Test
+    func whatIsNoFileIsWrittenInto() async throws {
+        try await withFolder { folder in
+            let (pipe, link, path) = (
+                folder.appendingPathComponent("pipe").path, folder.appendingPathComponent("link").path,
+                folder.appendingPathComponent("key.pem").path
+            )
+            #expect(mkfifo(pipe, 0o600) == 0)
+            let reader = open(pipe, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+            defer { close(reader) }
+            try PEM.write(Data("one".utf8), to: pipe)
+            var octets = [UInt8](repeating: 0, count: 8)
+            #expect(read(reader, &octets, octets.count) == 3)
+            #expect(octets.prefix(3).elementsEqual("one".utf8))
+            var status = stat()
+            #expect(lstat(pipe, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO)
+
+            #expect(FileManager.default.createFile(atPath: path + ".new", contents: Data("mine".utf8)))
+            try PEM.write(Data("one".utf8), to: path)
+            try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "key.pem")
+            try PEM.write(Data("two".utf8), to: link)
+            #expect(FileManager.default.contents(atPath: path) == Data("two".utf8))
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == "key.pem")
+            #expect(FileManager.default.contents(atPath: path + ".new") == Data("mine".utf8))
+            #expect(throws: CommandFailure.self) { try PEM.write(Data(), to: folder.path) }
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+            #expect(names == ["key.pem", "key.pem.new", "link", "pipe"])
+        }
+    }
+
     @Test
     func wrongCommandLines() {
         for (arguments, words) in [
