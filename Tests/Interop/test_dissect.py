@@ -112,7 +112,7 @@ def test_wrong_secrets(tmp_path):
     assert "was not given (--nt-password, --nt-hash)" in dissect(path).stdout
     empty = tmp_path / "empty.keytab"
     empty.write_bytes(b"\x05\x02")
-    assert "holds no keys" in dissect(path, "--keytab", empty, status=1).stderr
+    assert "holds no keys" in dissect(path, "--keytab", empty, status=2).stderr
     assert "32 hexadecimal digits" in dissect(path, "--nt-hash", "xyz", status=64).stderr
 
 
