@@ -5,7 +5,8 @@ import Validation
 
 let arguments = CommandLine.arguments
 guard arguments.count > 4, let port = UInt16(arguments[3]), let password = readLine() else {
-    fatalError("usage: ValidateCluster DOMAIN USER PORT HOST..., and the password on standard input")
+    FileHandle.standardError.write(Data("usage: ValidateCluster DOMAIN USER PORT HOST... < password\n".utf8))
+    exit(64)
 }
 let credentials = ClusPrepClient.Credentials(domain: arguments[1], user: arguments[2], password: password)
 let nodes = arguments[4...].map { host in

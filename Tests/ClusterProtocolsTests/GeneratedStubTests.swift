@@ -135,16 +135,6 @@ struct GeneratedStubTests {
         #expect(clusapi.interface.syntax.major == 3)
     }
 
-    @Test func operationsDissectBothDirections() throws {
-        let operation = try #require(IClusterLog.interface.operations.first { $0.opnum == 4 })
-        var request = NDRDecoder([30, 0, 0, 0])
-        #expect(try operation.requestDump(&request) == "Request\n  SpanMinutes: 30 (0x1e)")
-        request = NDRDecoder([30, 0, 0, 0])
-        var response = NDRDecoder([0, 0, 0, 0, 5, 0, 7, 0x80])
-        let text = try operation.responseDump(&response, &request)
-        #expect(text == "Response\n  LogFilePath: NULL\n  returnValue: 0x80070005 E_ACCESSDENIED")
-    }
-
     @Test func theThreeOfIUnknownAreNotOnTheWire() {
         let handlers = IClusterLog.handlers(Log(error: nil))
         #expect(handlers.count == 7)

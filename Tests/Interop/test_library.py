@@ -26,6 +26,12 @@ def test_a_first_call(lab, node):
     assert (done.returncode, done.stdout, done.stderr) == (0, f"The node calls itself {node['name']}.\n", "")
 
 
+@pytest.mark.parametrize("name", ["FirstCall", "ValidateCluster"])
+def test_who_says_nothing_is_told_what_to_say(name):
+    done = run(name)
+    assert done.returncode == 64 and done.stderr.startswith(f"usage: {name} ")
+
+
 def test_a_validation_from_code(lab, tmp_path):
     ports = {node["endpointMapperPort"] for node in lab.nodes}
     assert len(ports) == 1, "the example takes one port for all nodes"

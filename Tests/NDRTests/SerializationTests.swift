@@ -58,24 +58,4 @@ struct SerializationTests {
         #expect(ContextHandle.null.isNull)
         #expect(!handle.isNull)
     }
-
-    @Test func dumpsForPeople() {
-        let value = LISTS(count: 1, items: [POINTERS(number: 5, name: "x")], names: ["a"])
-        #expect(
-            NDRDump.text(of: value) == """
-                LISTS
-                  count: 1 (0x1)
-                  items: 1 elements
-                    [0]: POINTERS
-                      gaps: NULL
-                      number: 5 (0x5)
-                      name: "x"
-                      label: NULL
-                      twice: NULL
-                  names: 1 elements
-                    [0]: "a"
-                """)
-        #expect(NDRDump.text(of: TAGGED(kind: .Red, value: .number(-1))).contains("value.number: -1 (0x-1)"))
-        #expect(NDRDump.text(of: NODE(value: 1, next: NODE())).contains("  next: NODE\n    value: 0"))
-    }
 }

@@ -37,41 +37,20 @@ public struct RPCInterface: Sendable {
     }
 }
 
-/// One operation of an interface: its number, its name, and how to print what is on the wire.
+/// One operation of an interface: its number, its name, and what goes in and comes out.
 public struct RPCOperation: Sendable {
-    /// Decodes a request's stub and prints it.
-    public typealias RequestDump = @Sendable (inout NDRDecoder) throws -> String
-    /// Decodes a response's stub, which needs the request it answers (array sizes, union arms), and prints it.
-    public typealias ResponseDump =
-        @Sendable (_ response: inout NDRDecoder, _ request: inout NDRDecoder) throws -> String
-
     /// The operation's number.
     public let opnum: UInt16
     /// The operation's name in the IDL text.
     public let name: String
     /// What goes in and what comes out.
     public let method: any RPCMethod.Type
-    /// Prints a request.
-    public let requestDump: RequestDump
-    /// Prints a response.
-    public let responseDump: ResponseDump
 
     /// Describes an operation.
     public init<Method: RPCMethod>(_ method: Method.Type) {
         opnum = Method.opnum
         name = Method.name
         self.method = method
-        requestDump = { decoder in
-            let request = try Method.Request(from: &decoder)
-            try decoder.finish()
-            return NDRDump.text(of: request)
-        }
-        responseDump = { decoder, requestDecoder in
-            let request = try Method.Request(from: &requestDecoder)
-            let response = try Method.Response(from: &decoder, for: request)
-            try decoder.finish()
-            return NDRDump.text(of: response)
-        }
     }
 }
 
