@@ -27,11 +27,15 @@ struct DiskClaim: Sendable, Hashable {
     private static let heading = "clusprep validation"
 
     /// A sector of 512 octets: readable text, then zeros.
-    var sector: [UInt8] {
+    var sector: [UInt8] { sector(filledWith: 0) }
+
+    /// The same with something else behind the text, for tests to write: whoever reads it knows whose it is, and that it is not what
+    /// belongs there.
+    func sector(filledWith filler: UInt8) -> [UInt8] {
         let time = Int64(renewed.timeIntervalSince1970)
         let text = "\(Self.heading)\n\(id.uuidString)\n\(time)\n\(process)\n\(place)\n\(host)\n"
         let octets = Array(text.utf8.prefix(512))
-        return octets + [UInt8](repeating: 0, count: 512 - octets.count)
+        return octets + [UInt8](repeating: filler, count: 512 - octets.count)
     }
 
     init(

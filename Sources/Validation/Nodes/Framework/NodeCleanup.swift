@@ -130,8 +130,25 @@ struct NodeCleanup: Sendable {
         try await seat.disown()
     }
 
-    /// Puts a sector's octets back. Where somebody else has claimed the disk meanwhile, it is theirs to do so.
+    /// Puts a sector's octets back, as soon as the disk lets it.
     private func restore(_ sector: UInt32, _ seat: DiskSeat) async throws {
+        var patience = Self.patience
+        while true {
+            do {
+                return try await restoreNow(sector, seat)
+            } catch let failure as NodeFailure where failure.code == Win32Error.busy.hresult && patience > .zero {
+                // Another validation, to which this one gave way, has reserved the disk: its tests take seconds.
+                try await run.clock.sleep(for: Self.pause)
+                patience -= Self.pause
+            }
+        }
+    }
+
+    /// How long to wait for a disk that somebody else has reserved, and between two tries.
+    private static let (patience, pause) = (Duration.seconds(30), Duration.milliseconds(500))
+
+    /// Puts a sector's octets back. Where somebody else has claimed the disk meanwhile, it is theirs to do so.
+    private func restoreNow(_ sector: UInt32, _ seat: DiskSeat) async throws {
         if run.withdrawal(of: seat.disk) != nil {
             let present = DiskClaim(sector: try await seat.read(sector: sector, "Look whose the sector is"))
             if let present, present.isAlive(at: .now), !run.isOwn(present) {
