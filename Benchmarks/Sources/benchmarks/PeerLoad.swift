@@ -29,6 +29,8 @@ struct PeerLoad {
     private struct Sample: Decodable {
         let calls: Double
         let microseconds: Double
+        /// Of these, those in the kernel.
+        let kernel: Double
     }
 
     private static let processCounts = [1, 8, 32]
@@ -112,6 +114,8 @@ struct PeerLoad {
             report.set(label, name, .calls, Statistics.median(samples.map(\.calls)))
             report.set(
                 "\(label): the server's time", name, .microseconds, Statistics.median(samples.map(\.microseconds)))
+            report.set(
+                "\(label): of it in the kernel", name, .microseconds, Statistics.median(samples.map(\.kernel)))
         }
         report.set(label, ratios: zip(own, peer).map { $0.calls / $1.calls })
         report.set("\(label): the server's time", ratios: zip(own, peer).map { $0.microseconds / $1.microseconds })
