@@ -90,6 +90,9 @@ def test_from_installation_to_purge(debian, package, tmp_path):
         assert (debian.folder / "usr/share/man" / path).exists(), path
     for path in ("bash-completion/completions/clusprep", "zsh/vendor-completions/_clusprep", "fish/vendor_completions.d/clusprep.fish"):
         assert "clusprep" in (debian.folder / "usr/share" / path).read_text()
+    # What the documents lead to.
+    for name in ("validation.schema.json", "cluster-updates.xsd"):
+        assert (debian.folder / "usr/share/doc/clusprep" / name).exists(), name
     debian.run("clusprep", "setup", "check", status=2)
 
     # A node, with a disk and somebody who may call it.
