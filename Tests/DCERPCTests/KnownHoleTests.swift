@@ -1,4 +1,6 @@
 import NDR
+import NIOCore
+import NIOPosix
 import Security
 import Synchronization
 import Testing
@@ -359,5 +361,52 @@ private final class CountingEnvironment: AssociationEnvironment {
         }
         let seen = try association.see(Client.request(callID: 6))
         #expect(seen == [.fault(.serverTooBusy, callID: 6, contextID: 1, notExecuted: true)])
+    }
+}
+
+/// Wants ever more tokens, and tells when it is thrown away.
+private final class EndlessAcceptor: SecurityAcceptor {
+    private let ended: AsyncStream<Void>.Continuation
+
+    init(ended: AsyncStream<Void>.Continuation) { self.ended = ended }
+
+    deinit { ended.yield() }
+
+    func accept(_ token: [UInt8]) async throws(SecurityError) -> SecurityStep { .continueNeeded(reply: [1]) }
+}
+
+private struct EndlessProvider: SecurityProvider {
+    let authenticationType = AuthenticationType.ntlm
+    let ended = AsyncStream.makeStream(of: Void.self)
+
+    func makeAcceptor(for peer: SecurityPeer) -> any SecurityAcceptor { EndlessAcceptor(ended: ended.continuation) }
+}
+
+/// Exchanges of tokens that come to no end: what is kept for them is bounded by the number of those that are under way.
+@Suite struct EndlessExchangeHoles {
+    /// An auth3 ends the exchange, whatever the acceptor says: nothing of it is kept while the connection stays open.
+    @Test(.timeLimit(.minutes(5))) func anAuth3ThatDoesNotEnd() async throws {
+        let provider = EndlessProvider()
+        let server = RPCServer(
+            configuration: RPCServerConfiguration(
+                endpoints: [RPCEndpoint(host: "127.0.0.1")], providers: [provider],
+                limits: RPCServerLimits(unauthenticatedTime: .seconds(3600))))
+        let port = try await server.start()[0].port
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connect(host: "127.0.0.1", port: Int(port)).get()
+        var octets = Client.bind()
+        for id in 1...20 as ClosedRange<UInt32> {
+            octets += Client.alter(token: Client.token(id: id))
+            octets += Auth3PDU(token: Client.token(id: id)).encoded(callID: 1)
+        }
+        try await channel.writeAndFlush(ByteBuffer(bytes: octets))
+        var ended = 0
+        for await _ in provider.ended.stream {
+            ended += 1
+            if ended == 20 { break }
+        }
+        #expect(ended == 20 && channel.isActive)
+        try await channel.close()
+        await server.shutdown()
     }
 }

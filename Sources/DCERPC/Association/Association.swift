@@ -104,6 +104,11 @@ public struct Association: Sendable {
     /// Whether calls await their answers.
     public var hasCalls: Bool { !calls.isEmpty }
 
+    /// Whether tokens of this security context are still to come, so that its acceptor is needed.
+    public func isNegotiating(_ contextID: UInt32) -> Bool {
+        if case .negotiating = securityContexts[contextID] { true } else { false }
+    }
+
     /// Takes octets from the connection.
     public mutating func receive(_ octets: consuming [UInt8]) -> [AssociationAction] {
         guard state != .closed else { return [] }

@@ -370,9 +370,11 @@ final class ServerConnection: ChannelDuplexHandler {
 
     private func authenticated(_ contextID: UInt32, _ result: TokenResult) {
         guard let active else { return }
-        // An acceptor whose exchange is over is of no use any more.
-        if case .step(.continueNeeded) = result {} else { acceptors[contextID] = nil }
-        perform(association.authenticated(contextID, result: result))
+        let actions = association.authenticated(contextID, result: result)
+        // An acceptor whose exchange is over is of no use any more. The association knows when that is: an auth3 has the last
+        // token, whatever the acceptor still waits for.
+        if !association.isNegotiating(contextID) { acceptors[contextID] = nil }
+        perform(actions)
         if association.isAuthenticated { endpoint.authenticated(active.number) }
         if self.active != nil { resumeReading(active.context) }
     }
