@@ -1,4 +1,5 @@
 import NDR
+import NIOCore
 import Synchronization
 import Testing
 
@@ -119,6 +120,40 @@ extension BoundInterface {
             for opnum in UInt16(0)..<8 { #expect(try await bound.numbered(opnum) == [1, 2, 3]) }
             service.release.continuation.yield()
             #expect(try await slow == [9])
+        }
+    }
+
+    /// A call that was orphaned before it was looked at does not answer the one that has its identifier.
+    @Test func anOrphansAnswerIsNobodys() async throws {
+        let service = AtOnceService()
+        try await withServer([service]) { _, port in
+            let client = try await RPCClient.connect(host: "127.0.0.1", port: port)
+            let bound = try await client.bind(EchoService.syntax, transferSyntaxes: [.ndr20])
+            // The bind was the client's call 1, its next one is 2. What is not flushed leaves with that, and is read with it.
+            let orphan =
+                Client.request(callID: 2, contextID: 0, stub: [9]) + BarePDU.encoded(.orphaned, callID: 2)
+            client.channel.write(ByteBuffer(bytes: orphan), promise: nil)
+            #expect(try await bound.raw(0, [1, 2, 3]) == [1, 2, 3])
+            await client.close()
+        }
+    }
+
+    /// It weighs no more when it is answered, though nobody hears the answer.
+    @Test func anOrphanThatWasAnsweredAtOnceWeighsNothing() async throws {
+        let limits = RPCServerLimits(association: AssociationLimits(maximumCalls: 4))
+        try await withServer([], limits: limits) { _, port in
+            let client = try await RPCClient.connect(host: "127.0.0.1", port: port)
+            let management = try await client.bind(mgmt.interface.syntax, transferSyntaxes: [.ndr20])
+            // As many as may be in flight, so that none is refused, however many are read at a time.
+            for id in 100..<104 as Range<UInt32> {
+                let orphan =
+                    Client.request(callID: id, contextID: 0, opnum: 2) + BarePDU.encoded(.orphaned, callID: id)
+                try await client.channel.writeAndFlush(ByteBuffer(bytes: orphan))
+            }
+            // This one may be read with them, and be one too many; its answer says that all before was worked off.
+            _ = try? await management.raw(2, [])
+            #expect(try await management.raw(2, []).suffix(4) == [1, 0, 0, 0])
+            await client.close()
         }
     }
 

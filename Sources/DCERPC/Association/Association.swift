@@ -104,6 +104,10 @@ public struct Association: Sendable {
     /// Whether calls await their answers.
     public var hasCalls: Bool { !calls.isEmpty }
 
+    /// Whether this call's answer is awaited. An orphaned one's is not, and its identifier may be another's by now.
+    @inline(__always)
+    public func awaits(_ callID: UInt32, serial: UInt64) -> Bool { calls[callID]?.serial == serial }
+
     /// Whether tokens of this security context are still to come, so that its acceptor is needed.
     public func isNegotiating(_ contextID: UInt32) -> Bool {
         if case .negotiating = securityContexts[contextID] { true } else { false }

@@ -288,7 +288,7 @@ final class ServerConnection: ChannelDuplexHandler {
 
     private func start(_ call: IncomingCall, _ active: Active) {
         guard let service = endpoint.service(for: call.interface) else {
-            return perform(association.fail(call.callID, with: .unknownInterface))
+            return answer(call.callID, call.serial, .fault(.unknownInterface))
         }
         let context = CallContext(
             identity: call.identity, authenticationLevel: call.authenticationLevel,
@@ -297,7 +297,7 @@ final class ServerConnection: ChannelDuplexHandler {
             object: call.object, interface: call.interface, contextID: call.contextID, callID: call.callID)
         if let outcome = CallRunner.runAtOnce(call, by: service, context: context, logger: endpoint.logger) {
             call.place?.release()
-            return answer(call.callID, outcome)
+            return answer(call.callID, call.serial, outcome)
         }
         let serial = call.serial
         let octets = call.stub.count
@@ -322,17 +322,15 @@ final class ServerConnection: ChannelDuplexHandler {
 
     private func finish(_ callID: UInt32, _ serial: UInt64, _ outcome: CallRunner.Outcome) {
         guard running.removeValue(forKey: serial) != nil else { return }
-        if serials[callID] == serial {
-            serials[callID] = nil
-            answer(callID, outcome)
-        } else {
-            // Orphaned: the answer is nobody's.
-            perform(association.ended(serial))
-        }
+        if serials[callID] == serial { serials[callID] = nil }
+        answer(callID, serial, outcome)
         if let active { resumeReading(active.context) }
     }
 
-    private func answer(_ callID: UInt32, _ outcome: CallRunner.Outcome) {
+    private func answer(_ callID: UInt32, _ serial: UInt64, _ outcome: CallRunner.Outcome) {
+        // Orphaned, though that may not have been performed yet: the answer is nobody's, least of all the call's that has the
+        // identifier now.
+        guard association.awaits(callID, serial: serial) else { return perform(association.ended(serial)) }
         switch outcome {
         case .reply(let stub): perform(association.reply(to: callID, stub: stub))
         case .fault(let fault): perform(association.fail(callID, with: fault))
