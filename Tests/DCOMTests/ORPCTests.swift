@@ -7,6 +7,16 @@ import Testing
 
 @testable import DCOM
 
+/// Notes whether its end is a cancelled task's work.
+private final class UndoingObject: COMObject {
+    static let clsid: GUID = "dddddddd-0000-4000-8000-000000000005"
+    let wasCancelled = Mutex<Bool?>(nil)
+
+    func handlers(for iid: GUID) -> [RPCHandler?]? { iid == TestObject.a ? [] : nil }
+
+    func released() async { wasCancelled.withLock { $0 = Task.isCancelled } }
+}
+
 /// Calls on objects and on the remote unknown, through the services.
 struct ORPCTests {
     @Test("without extensions ORPCTHIS is 32 octets and ORPCTHAT 8")
@@ -36,6 +46,25 @@ struct ORPCTests {
         #expect(call.extensions == [ORPCCall.Extension(id: id, data: [1, 2, 3, 4, 5])])
         #expect(call.causality == header.cid)
         #expect(call.ipid == reference.ipid)
+    }
+
+    @Test("a call that is cancelled ends an object all the same")
+    func releasedByACancelledCall() async throws {
+        let object = UndoingObject()
+        let type = COMClass(
+            clsid: UndoingObject.clsid, name: "Undoing", interfaces: [COMInterface(interface(TestObject.a, "IA"))]
+        ) { _ in object }
+        let test = TestServer(more: [type])
+        let ipid = try test.reference(try await test.activate(clsid: UndoingObject.clsid)).ipid
+        let unknown = try test.unknown1()
+        let call = Task {
+            while !Task.isCancelled { await Task.yield() }
+            _ = try await unknown.remRelease(
+                .init(cInterfaceRefs: 1, InterfaceRefs: [REMINTERFACEREF(ipid: ipid, cPublicRefs: 5)]))
+        }
+        call.cancel()
+        try await call.value
+        #expect(object.wasCancelled.withLock { $0 } == false)
     }
 
     @Test("within a call the causality chain goes on, outside of one it begins")

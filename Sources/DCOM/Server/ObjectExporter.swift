@@ -247,12 +247,16 @@ public final class ObjectExporter: Sendable {
     /// Each by itself: an object that takes its time does not keep the others waiting.
     private func release(_ entries: [Entry], because reason: String) async {
         guard !entries.isEmpty else { return }
-        await withDiscardingTaskGroup { group in
-            for entry in entries {
-                logger.debug("object released", metadata: ["class": "\(entry.className)", "reason": "\(reason)"])
-                group.addTask { await entry.object.released() }
+        // A task of its own: the call that ends an object may be cancelled, on its client's wish or as its connection closes, and
+        // what is to be undone must not be called off with it.
+        await Task { [logger] in
+            await withDiscardingTaskGroup { group in
+                for entry in entries {
+                    logger.debug("object released", metadata: ["class": "\(entry.className)", "reason": "\(reason)"])
+                    group.addTask { await entry.object.released() }
+                }
             }
-        }
+        }.value
     }
 }
 
