@@ -1,3 +1,4 @@
+import DCERPC
 import ErrorCodes
 import NDR
 import Testing
@@ -123,5 +124,41 @@ struct ExporterLimitsTests {
         _ = table.collect(now: .seconds(100_000))
         #expect(table.objects.isEmpty && table.interfaces.isEmpty && table.objectsByOwner.isEmpty)
         #expect(table.sets.entries.isEmpty && table.sets.memberships == 0)
+    }
+}
+
+/// Tells when its end begins, and ends when it is told.
+private final class SlowObject: COMObject {
+    let began = AsyncStream.makeStream(of: Void.self)
+    let end = AsyncStream.makeStream(of: Void.self)
+
+    func handlers(for iid: GUID) -> [RPCHandler?]? { iid == TestObject.a ? [] : nil }
+
+    func released() async {
+        began.continuation.yield()
+        for await _ in end.stream { break }
+    }
+}
+
+/// The collection of objects whose clients are gone.
+struct CollectorTests {
+    @Test("an object that does not end keeps no later one from being collected", .timeLimit(.minutes(5)))
+    func anObjectThatDoesNotEnd() async throws {
+        let exporter = ObjectExporter(timing: PingTiming(period: .milliseconds(4)))
+        let type = COMClassDescription(name: "Slow", interfaces: [COMInterface(interface(TestObject.a, "IA"))])
+        let (stuck, later) = (SlowObject(), SlowObject())
+        _ = try exporter.export(stuck, of: type, iids: [TestObject.a], owner: "S-1-5-21-1-2-3-1000")
+        let collector = Task { try await exporter.run() }
+        for await _ in stuck.began.stream { break }
+        _ = try exporter.export(later, of: type, iids: [TestObject.a], owner: "S-1-5-21-1-2-3-1000")
+        var isCollected = false
+        for await _ in later.began.stream {
+            isCollected = true
+            break
+        }
+        #expect(isCollected)
+        for object in [stuck, later] { object.end.continuation.yield() }
+        collector.cancel()
+        _ = await collector.result
     }
 }

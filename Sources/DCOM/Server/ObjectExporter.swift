@@ -228,9 +228,12 @@ public final class ObjectExporter: Sendable {
 
     /// Collects for as long as the task runs, four times in a ping period.
     public func run() async throws {
-        while true {
-            try await time.sleep(timing.period / 4)
-            await collect()
+        try await withThrowingDiscardingTaskGroup { group in
+            while true {
+                try await time.sleep(timing.period / 4)
+                // Not waited for: an object whose disk does not answer must not keep those of clients that vanish later.
+                group.addTask { await self.collect() }
+            }
         }
     }
 
