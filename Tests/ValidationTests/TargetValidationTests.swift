@@ -1,5 +1,6 @@
 import Foundation
 import Reservations
+import Synchronization
 import Testing
 import Volumes
 
@@ -180,6 +181,43 @@ import Volumes
         #expect(result.summary.hasSuffix("It is another validation, which is at work, or was killed."))
     }
 
+    @Test func whoRegistersAfterThePlanKeepsTheUnit() async throws {
+        let image = try Image()
+        let validation = TargetValidation(target: "disk.img", options: try options()) { try image.unit($0) }
+        let plan = try await validation.plan()
+        let cluster = try Self.elsewhere(image.path)
+        let key = ReservationKey(rawValue: 0x1234)
+        try cluster.register(existing: .none, new: key)
+        try cluster.reserve(key: key, type: .writeExclusiveRegistrantsOnly)
+        let generation = try cluster.readKeys().generation
+        let report = await validation.run(plan, generator: "test")
+        let result = try #require(report.tests.first { $0.id == TargetValidation.reservations.id })
+        #expect(result.verdict == .unfinished)
+        #expect(result.summary.contains("somebody else has begun to use the unit"), "\(result.summary)")
+        #expect(report.exitStatus == 2)
+        #expect(try cluster.readKeys() == RegisteredKeys(generation: generation, keys: [key]))
+        #expect(try cluster.readReservation().holder?.key == key)
+    }
+
+    @Test func whoRegistersInTheMiddleOfATestKeepsTheUnit() async throws {
+        let image = try Image()
+        var options = try options()
+        options.include = [TargetValidation.reservations.id]
+        let validation = TargetValidation(target: "disk.img", options: options) { try image.unit($0) }
+        let plan = try await validation.plan()
+        let cluster = try Self.elsewhere(image.path)
+        let key = ReservationKey(rawValue: 0x1234)
+        let report = await validation.run(plan, generator: "test") { event in
+            guard case .step(_, let step) = event, step.text == "Change the key, naming a wrong one" else { return }
+            try? cluster.register(existing: .none, new: key)
+        }
+        #expect(report.exitStatus == 2, "\(report.tests.map(\.summary))")
+        #expect(try cluster.readKeys().keys == [key])
+        #expect(report.cleanup.allSatisfy { $0.outcome == .good }, "\(report.cleanup)")
+    }
+
+    // MARK: Interrupted
+
     @Test func aCancelledValidationPutsEverythingBack() async throws {
         let image = try Image()
         let validation = TargetValidation(target: "disk.img", options: try options()) { try image.unit($0) }
@@ -198,6 +236,140 @@ import Volumes
         let disk = try Disk(transport: image.unit(0))
         #expect(try disk.readKeys().keys.isEmpty)
         #expect(try disk.readReservation().holder == nil)
+    }
+
+    /// Runs one test, and cancels the validation at one of its steps.
+    private func interrupted(_ image: Image, in test: TestDescription, at text: String) async throws -> ValidationReport
+    {
+        var options = try options()
+        options.include = [test.id]
+        let validation = TargetValidation(target: "disk.img", options: options) { try image.unit($0) }
+        let plan = try await validation.plan()
+        let task = Mailbox()
+        let run = Task {
+            await validation.run(plan, generator: "test") { event in
+                if case .step(_, let step) = event, step.text.hasPrefix(text) { task.cancel() }
+            }
+        }
+        task.set(run)
+        return await run.value
+    }
+
+    @Test(arguments: ["Change the key, naming the right one", "Register another key, whatever the present one is"])
+    func aKeyThatWasChangedIsTakenOffAfterAnInterruption(step text: String) async throws {
+        let image = try Image()
+        let report = try await interrupted(image, in: TargetValidation.reservations, at: text)
+        #expect(report.exitStatus == 2)
+        #expect(report.cleanup.allSatisfy { $0.outcome == .good })
+        #expect(try Disk(transport: image.unit(0)).readKeys().keys.isEmpty, "\(report.cleanup)")
+    }
+
+    @Test func anInterruptedRaceIsNotWon() async throws {
+        let image = try Image()
+        let report = try await interrupted(image, in: TargetValidation.simultaneous, at: "Round 1")
+        let result = try #require(report.tests.first { $0.id == TargetValidation.simultaneous.id })
+        #expect(result.verdict == .unfinished)
+        #expect(result.steps.count == 1)
+        #expect(try Disk(transport: image.unit(0)).readKeys().keys.isEmpty)
+    }
+
+    // MARK: Units that go away
+
+    /// Where the next PERSISTENT RESERVE OUT meets nobody any more: behind a step, or from the test's beginning on.
+    @Test(arguments: [
+        (TargetValidation.reservations, "Read the keys of a unit that nobody is registered with"),
+        (TargetValidation.failover, nil), (TargetValidation.arbitration, nil), (TargetValidation.simultaneous, nil),
+    ])
+    func aUnitThatGoesAwayIsNotBlamed(test: TestDescription, after text: String?) async throws {
+        let image = try Image()
+        var options = try options()
+        options.include = [test.id]
+        let leaving = Leaving()
+        let validation = TargetValidation(target: "disk.img", options: options) {
+            LeavingUnit(try image.unit($0), leaving)
+        }
+        let report = await validation.run(try await validation.plan(), generator: "test") { event in
+            switch event {
+            case .began where text == nil: leaving.arm()
+            case .step(_, let step) where step.text == text: leaving.arm()
+            default: break
+            }
+        }
+        let result = try #require(report.tests.first { $0.id == test.id })
+        #expect(result.verdict == .unfinished, "\(result.summary)")
+        #expect(result.findings.allSatisfy { $0.severity != .error }, "\(result.findings)")
+        #expect(report.exitStatus == 2)
+    }
+
+    /// What ends the session but answers in the next one has failed the command.
+    @Test func aUnitThatDropsTheSessionIsBlamed() async throws {
+        let image = try Image()
+        var options = try options()
+        options.include = [TargetValidation.reservations.id]
+        let leaving = Leaving(comesBack: true)
+        let validation = TargetValidation(target: "disk.img", options: options) {
+            LeavingUnit(try image.unit($0), leaving)
+        }
+        let report = await validation.run(try await validation.plan(), generator: "test") { event in
+            if case .step(_, let step) = event, step.text == "Read the keys of a unit that nobody is registered with" {
+                leaving.arm()
+            }
+        }
+        let result = try #require(report.tests.first { $0.id == TargetValidation.reservations.id })
+        #expect(result.verdict == .failed, "\(result.summary)")
+        #expect(report.exitStatus == 1)
+    }
+
+    @Test func testsGoByTheirNames() async throws {
+        let image = try Image()
+        var options = try options()
+        options.include = ["validate disk failover", "list-disks"]
+        options.exclude = ["List Potential Cluster Disks"]
+        let validation = TargetValidation(target: "disk.img", options: options) { try image.unit($0) }
+        #expect(try await validation.plan().tests == [TargetValidation.failover])
+    }
+}
+
+/// When units go away.
+private final class Leaving: Sendable {
+    private enum State { case present, armed, gone }
+    private let state = Mutex(State.present)
+    private let comesBack: Bool
+
+    init(comesBack: Bool = false) {
+        self.comesBack = comesBack
+    }
+
+    func arm() { state.withLock { $0 = .armed } }
+
+    /// Whether nobody answers a command; the first PERSISTENT RESERVE OUT makes it so.
+    func isGone(at code: UInt8) -> Bool {
+        state.withLock { state in
+            if state == .armed, code == 0x5F {
+                state = comesBack ? .present : .gone
+                return true
+            }
+            return state == .gone
+        }
+    }
+}
+
+/// A unit whose connection ends.
+private final class LeavingUnit: SCSITransport {
+    struct Gone: Error {}
+    let name = "leaving"
+    var attachment: DiskAttachment { inner.attachment }
+    private let inner: EmulatedLogicalUnit
+    private let leaving: Leaving
+
+    init(_ inner: EmulatedLogicalUnit, _ leaving: Leaving) {
+        self.inner = inner
+        self.leaving = leaving
+    }
+
+    func execute(cdb: [UInt8], dataOut: [UInt8], dataInLength: Int) throws -> SCSIResult {
+        if leaving.isGone(at: cdb[0]) { throw SCSIError.transport(name: name, cause: Gone()) }
+        return inner.execute(cdb: cdb, dataOut: dataOut, dataInLength: dataInLength)
     }
 }
 

@@ -26,6 +26,13 @@ public struct TestDescription: Sendable, Hashable {
         self.writes = writes
     }
 
+    /// Whether a user means it: by its identifier, its name, or the name of its category.
+    func goes(by name: String) -> Bool {
+        let wanted = name.lowercased()
+        return [id, title, category.rawValue, category.title, category.title.replacing(" ", with: "-")]
+            .contains { $0.lowercased() == wanted }
+    }
+
     /// A result for it that says why there is none.
     func withoutResult(_ verdict: Verdict, _ summary: String) -> TestResult {
         TestResult(id: id, title: title, category: category, purpose: purpose, verdict: verdict, summary: summary)

@@ -35,9 +35,10 @@ struct ArbitrationScenario: Sendable {
         let (first, second) = try await owners()
         do {
             for round in 1...3 {
+                try Task.checkCancellation()
                 async let one = wins(first)
                 async let other = wins(second)
-                let winners = await [one, other].enumerated().filter(\.element).map { names[$0.offset] }
+                let winners = try await [one, other].enumerated().filter(\.element).map { names[$0.offset] }
                 let text = "Round \(round): both arbitrate for a free disk at once"
                 recorder.add(
                     TestStep(
@@ -76,10 +77,15 @@ struct ArbitrationScenario: Sendable {
         try await second.stopDefense()
     }
 
-    private func wins(_ owner: DiskOwnership) async -> Bool {
+    /// - Throws: `CancellationError`, for a challenge that was called off has not been lost; what says that the unit is not there.
+    private func wins(_ owner: DiskOwnership) async throws -> Bool {
         do {
             try await owner.arbitrate()
             return await owner.isOwned
+        } catch let error as CancellationError {
+            throw error
+        } catch DiskOwnershipError.disk(let error as SCSIError) where error.isSilence {
+            throw error
         } catch {
             return false
         }
@@ -92,6 +98,12 @@ struct ArbitrationScenario: Sendable {
         do {
             try await owner.arbitrate()
         } catch let error as CancellationError {
+            throw error
+        } catch DiskOwnershipError.disk(let error as SCSIError) where error.isSilence {
+            recorder.add(
+                TestStep(
+                    text, node: names[index], outcome: .lost, detail: "\(error)", began: began,
+                    took: recorder.now - began))
             throw error
         } catch {
             problem = "\(error)"

@@ -2,7 +2,7 @@ import Foundation
 import Reservations
 import Synchronization
 
-/// Other validations at work on the same unit, as their keys tell.
+/// Whoever else is at work on the same unit, as their keys tell: mostly another validation, perhaps a cluster that has just been made.
 ///
 /// What two validations do to a unit at once makes a healthy one look broken. So each listens before it begins, for a time of chance,
 /// so that of two that were started together one hears the other; and where a command fails, the keys tell whether it was the unit's fault.
@@ -22,16 +22,20 @@ final class OtherValidations: Sendable {
         self.known = Set(known)
     }
 
-    /// Takes down which of the keys on a unit are another validation's.
+    /// Takes down which of the keys on a unit are somebody else's.
     ///
     /// - Returns: whether there are any.
     @discardableResult
     func look(at keys: some Sequence<ReservationKey>) -> Bool {
-        let others = keys.filter { key in
-            !known.contains(key) && Self.keyNames.contains { key.belongs(to: $0) }
-        }
+        // Whoever it is: a cluster that has begun to use the unit must lose nothing to a scenario's clean-up.
+        let others = keys.filter { !known.contains($0) }
         found.withLock { found in found += others.filter { !found.contains($0) } }
         return !others.isEmpty
+    }
+
+    /// Whether all of the keys are such as validations register.
+    static func areOfValidations(_ keys: [ReservationKey]) -> Bool {
+        !keys.isEmpty && keys.allSatisfy { key in keyNames.contains { key.belongs(to: $0) } }
     }
 
     /// Reads the keys for so long, or until somebody is there. Blocking.
@@ -54,7 +58,9 @@ final class OtherValidations: Sendable {
         }
         guard !keys.isEmpty else { return nil }
         let list = keys.map(\.description).joined(separator: ", ")
-        return "another validation is at work on the unit: its \(keys.count == 1 ? "key" : "keys") \(list) "
-            + "\(keys.count == 1 ? "is" : "are") registered"
+        let who =
+            Self.areOfValidations(keys)
+            ? "another validation is at work on the unit" : "somebody else has begun to use the unit"
+        return "\(who): the \(keys.count == 1 ? "key \(list) is" : "keys \(list) are") registered"
     }
 }

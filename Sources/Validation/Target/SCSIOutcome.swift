@@ -43,6 +43,16 @@ enum SCSIOutcome: Equatable {
     }
 }
 
+extension SCSIError {
+    /// Whether nothing came back: that alone says nothing about what the unit does with a command.
+    var isSilence: Bool {
+        switch self {
+        case .transport, .timedOut: true
+        default: false
+        }
+    }
+}
+
 /// The name of a command, as standards and reports write it, with its operation code.
 struct SCSICommandName: Hashable {
     let text: String

@@ -29,7 +29,7 @@ final class TargetBench {
         self.stop = stop
     }
 
-    /// Whether another validation is at work on the unit now.
+    /// Whether somebody else is at work on the unit now.
     @discardableResult
     func lookForOthers() -> Bool {
         guard let keys = try? first.disk().readKeys().keys else { return false }
@@ -47,6 +47,7 @@ final class TargetBench {
     ///
     /// - Parameter expected: how it has to end; nil where any end will do.
     /// - Returns: what it answered, and how it ended.
+    /// - Throws: `CancellationError` once the validation was told to end; `SCSIError` where the unit is not there any more.
     func send<Answer>(
         _ text: String, by initiator: TargetInitiator, _ command: SCSICommandName,
         expecting expected: SCSIOutcome? = .good,
@@ -58,6 +59,18 @@ final class TargetBench {
         var outcome = SCSIOutcome.good
         do {
             answer = try body(try initiator.disk())
+        } catch let error as SCSIError where error.isSilence {
+            // A unit that answers in a new session has failed this command; one that does not has done nothing wrong that anybody saw.
+            initiator.disconnect()
+            guard (try? initiator.disk()) != nil else {
+                recorder.add(
+                    TestStep(
+                        text, node: initiator.name,
+                        call: .init(interface: "SCSI", name: command.text, number: UInt16(command.code)),
+                        outcome: .lost, detail: "\(error)", began: began, took: recorder.now - began))
+                throw error
+            }
+            outcome = SCSIOutcome(error)
         } catch {
             outcome = SCSIOutcome(error)
         }
@@ -128,7 +141,7 @@ final class TargetBench {
         for initiator in [first, second] {
             for key in Self.keys(of: initiator) { try? initiator.disk().register(existing: key, new: .none) }
         }
-        // What follows would take off another validation's registrations as well.
+        // What follows would take off somebody else's registrations as well.
         if lookForOthers() { throw Disturbed() }
         for initiator in [first, second] { try? initiator.disk().registerIgnoringExistingKey(.none) }
         if try isClean() { return }
@@ -142,9 +155,9 @@ final class TargetBench {
         throw Uncleanable()
     }
 
-    /// Another validation is at work on the unit.
+    /// Somebody else is at work on the unit.
     struct Disturbed: Error, CustomStringConvertible {
-        var description: String { "another validation is at work on it" }
+        var description: String { "somebody else is at work on it" }
     }
 
     /// Nothing takes the registrations of a test off again.

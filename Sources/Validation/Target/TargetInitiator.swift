@@ -18,11 +18,19 @@ final class TargetInitiator {
     }
 
     /// The unit as this initiator sees it, opened where it is not.
+    ///
+    /// - Throws: `SCSIError`.
     func disk() throws -> Disk {
         if let opened { return opened }
-        let disk = try Disk(transport: try makeTransport())
-        opened = disk
-        return disk
+        do {
+            let disk = try Disk(transport: try makeTransport())
+            opened = disk
+            return disk
+        } catch let error as SCSIError {
+            throw error
+        } catch {
+            throw SCSIError.transport(name: name, cause: error)
+        }
     }
 
     /// What ``otherKey`` is for a key.

@@ -33,9 +33,9 @@ public struct TargetValidation: Sendable {
 
     /// What a validation is to do.
     public struct Options: Sendable {
-        /// The tests to run, by their identifiers; nil for all.
+        /// The tests to run, by their identifiers or names; nil for all.
         public var include: Set<String>?
-        /// The tests not to run.
+        /// The tests not to run, likewise.
         public var exclude: Set<String> = []
         /// Whether a unit that somebody has registered with is tested all the same; registrations of others are removed then.
         public var evenInUse = false
@@ -94,6 +94,9 @@ public struct TargetValidation: Sendable {
         keys = OtherValidations.keyNames.map { ReservationKey.unique(nodeName: $0) }
     }
 
+    /// Whether `--include` and `--exclude` may name it: a test by its identifier or its name, or the category.
+    public static func isKnown(_ name: String) -> Bool { tests.contains { $0.goes(by: name) } }
+
     /// Looks at the unit, and changes nothing.
     ///
     /// - Throws: what keeps the unit from being opened.
@@ -113,7 +116,9 @@ public struct TargetValidation: Sendable {
     }
 
     private var chosen: [TestDescription] {
-        Self.tests.filter { (options.include?.contains($0.id) ?? true) && !options.exclude.contains($0.id) }
+        Self.tests.filter { test in
+            (options.include?.contains(where: test.goes) ?? true) && !options.exclude.contains(where: test.goes)
+        }
     }
 
     /// Runs the tests of the plan and puts everything back.
@@ -130,8 +135,7 @@ public struct TargetValidation: Sendable {
         let start = clock.now
         var report = ValidationReport(generator: generator, began: Date(), nodes: [.init("this host")])
         report.disks = [.init(target, identifier: plan.unit, numbers: [:])]
-        let others = OtherValidations(
-            known: keys + keys.map { TargetInitiator.otherKey(of: $0) } + plan.registrations)
+        let others = OtherValidations(known: ownKeys + plan.registrations)
         var hasListened = false
         for test in Self.tests {
             let began = (clock.now - start).milliseconds
@@ -163,13 +167,16 @@ public struct TargetValidation: Sendable {
         return report
     }
 
+    /// Every key that the tests register, also those that a scenario changes them to.
+    private var ownKeys: [ReservationKey] { keys + keys.map { TargetInitiator.otherKey(of: $0) } }
+
     /// By chance: of two validations that begin at once one is to hear the other.
     private var listeningTime: Duration {
         let (least, most) = (options.listening.lowerBound.milliseconds, options.listening.upperBound.milliseconds)
         return .milliseconds(Double.random(in: least...most))
     }
 
-    /// Looks whether another validation is there; one that cannot be seen will be told of by the tests.
+    /// Looks whether somebody else is there; one that cannot be seen will be told of by the tests.
     private func listen(_ others: OtherValidations, for duration: Duration) async {
         let (stop, open) = (StopFlag(), open)
         await withTaskCancellationHandler {
@@ -184,9 +191,9 @@ public struct TargetValidation: Sendable {
     private func inUse(_ test: TestDescription, _ plan: Plan) -> TestResult {
         let keys = plan.registrations.map(\.description).joined(separator: ", ")
         let are = plan.registrations.count == 1 ? "is" : "are"
-        let others = OtherValidations(known: self.keys)
-        others.look(at: plan.registrations)
-        let owner = others.report() == nil ? "" : " It is another validation, which is at work, or was killed."
+        let owner =
+            OtherValidations.areOfValidations(plan.registrations)
+            ? " It is another validation, which is at work, or was killed." : ""
         return test.withoutResult(
             .unfinished, "The unit is in use, and was left alone: \(keys) \(are) registered.\(owner)")
     }
@@ -327,7 +334,7 @@ public struct TargetValidation: Sendable {
             try await BlockingExecutor(threads: 1).run { () -> [TestStep] in
                 let test = TestDescription("cleanup", "Clean-up", .storage, "")
                 let bench = validation.bench(TestRecorder(test), scratch: nil, others, StopFlag())
-                let own = Set(validation.keys)
+                let own = Set(validation.ownKeys)
                 let disk = try bench.first.disk()
                 guard try disk.readKeys().keys.contains(where: own.contains) else {
                     return [
@@ -337,7 +344,7 @@ public struct TargetValidation: Sendable {
                 do {
                     try bench.cleanUp()
                 } catch let error as TargetBench.Disturbed {
-                    // Ours may be off all the same; the other validation's stay.
+                    // Ours may be off all the same; the others' stay.
                     if try disk.readKeys().keys.contains(where: own.contains) { throw error }
                 }
                 return [TestStep("Took the tests' registrations off", disk: validation.target, outcome: .good)]
@@ -349,7 +356,7 @@ public struct TargetValidation: Sendable {
             return [
                 TestStep(
                     "The tests' registrations could not be taken off", disk: target, outcome: .bad,
-                    detail: "\(error). Their keys: \(keys.map(\.description).joined(separator: ", ")).")
+                    detail: "\(error). Their keys: \(ownKeys.map(\.description).joined(separator: ", ")).")
             ]
         }
     }

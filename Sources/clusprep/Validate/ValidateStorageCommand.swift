@@ -54,8 +54,7 @@ struct ValidateStorageCommand: AsyncParsableCommand {
         if case .iscsi(let unit) = target, unit.portals.count > 1 {
             throw ValidationError("name one portal: each path would be an initiator of its own")
         }
-        let known = Set(TargetValidation.tests.map(\.id))
-        for name in include + exclude where !known.contains(name) {
+        for name in include + exclude where !TargetValidation.isKnown(name) {
             throw ValidationError("there is no test \(name); --list lists them")
         }
     }

@@ -172,12 +172,3 @@ public struct NodeValidation: Sendable {
 extension String {
     fileprivate var nilIfEmpty: String? { isEmpty ? nil : self }
 }
-
-extension TestDescription {
-    /// Whether a user means it: by its identifier, its name, or the name of its category.
-    func goes(by name: String) -> Bool {
-        let wanted = name.lowercased()
-        return [id, title, category.rawValue, category.title, category.title.replacingOccurrences(of: " ", with: "-")]
-            .contains { $0.lowercased() == wanted }
-    }
-}
