@@ -37,7 +37,7 @@ def transport(request):
 
 
 #: Most arbitrations of the tests are refused, which takes as long as a challenge: 7 s without this.
-QUICK = {"CLUSPREPD_DEFENSE_INTERVAL": "1", "CLUSPREPD_CHALLENGE_TIME": "2.5"}
+QUICK = {"CLUSPREPD_DEFENSE_INTERVAL": "1", "CLUSPREPD_CHALLENGE_TIME": "5"}
 
 
 @pytest.fixture(scope="module")

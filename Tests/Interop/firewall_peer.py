@@ -15,7 +15,7 @@ import sys
 import threading
 
 #: How long an answer may take. What is refused in silence takes as long; what is let in takes a millisecond.
-PATIENCE = 1.5
+PATIENCE = 5
 
 
 def serve(ports: list[int]):

@@ -16,15 +16,23 @@ from urllib.parse import urlsplit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 START_TIMEOUT = 120
-STOP_TIMEOUT = 30
+STOP_TIMEOUT = 120
 
 
 def binaries() -> Path:
     return Path(os.environ.get("CLUSPREP_BIN_DIR", REPOSITORY / ".build" / "debug")).resolve()
 
 
+#: How often an owner looks at its disk, and how long a challenger waits: a busy machine may keep an owner from looking for seconds.
+BRISK = {"defense_interval": "0.5", "challenge_time": "5"}
+
+#: No wait for something that has to come is shorter, whatever a test says: the machine may be busy.
+PATIENCE = 120
+
+
 def wait_until(condition, timeout: float, what: str):
     """Polls until the condition holds, and returns what it returned."""
+    timeout = max(timeout, PATIENCE)
     deadline = time.monotonic() + timeout
     while True:
         value = condition()

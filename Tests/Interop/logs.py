@@ -164,7 +164,7 @@ class Reader:
         return subprocess.run(
             ["smbclient", f"//{self.node['address']}/{share}", "-p", str(self.node["sharePort"]), "-E"]
             + ["-U", user if user is not None else f"root%{self.password}", "-c", command],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False,
         )
 
 

@@ -14,7 +14,7 @@ NDR20 = (uuid.UUID("8a885d04-1ceb-11c9-9fe8-08002b104860"), 2, 0)
 EPMAPPER = (uuid.UUID("e1af8308-5d1f-11c9-91a4-08002b14a0fa"), 3, 0)
 MANAGEMENT = (uuid.UUID("afa8bd80-7d8a-11c9-bef4-08002b102989"), 1, 0)
 OBJECT_EXPORTER = (uuid.UUID("99fcfec4-5260-101b-bbcb-00aa0021347a"), 0, 0)
-TIMEOUT = 30
+TIMEOUT = 120
 
 
 def order(big: bool) -> str:

@@ -12,7 +12,7 @@ from impacket import ntlm
 from protocol_cases import Case, Step
 from protocol_pdus import AUTHENTICATION, PDU, describe, difference, number, octets
 
-TIMEOUT = 30
+TIMEOUT = 120
 LISTENING = "00000000.01000000"
 CONNECT, INTEGRITY, PRIVACY = 2, 5, 6
 

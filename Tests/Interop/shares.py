@@ -139,7 +139,7 @@ def smbclient(node: dict, test: ShareTest, command: str) -> subprocess.Completed
     return subprocess.run(
         ["smbclient", f"//{node['address']}/{test.name}", "-p", str(node["sharePort"]), "-E"]
         + ["-U", f"{USER}%{test.password}", "-c", command],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False,
     )
 
 

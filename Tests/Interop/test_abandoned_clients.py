@@ -8,17 +8,17 @@ import pytest
 from conftest import Clients
 from csvp import ERROR_BUSY, S_OK, DiskID
 from dcom import Credentials, Fault, exporter
-from lab import wait_until
+from lab import BRISK, wait_until
 
 pytestmark = pytest.mark.parametrize("transport", ["emulated", "iscsi"], indirect=True, scope="module")
 
-PERIOD = 1  # seconds; three missed and an object is collected
+PERIOD = 3  # seconds; three missed and an object is collected
 COLLECTED_WITHIN = 20
 
 
 @pytest.fixture
 def cluster(daemons, transport):
-    made = daemons(iscsi=transport == "iscsi", ping_period=str(PERIOD), defense_interval="0.5", challenge_time="1.5").start()
+    made = daemons(iscsi=transport == "iscsi", ping_period=str(PERIOD), **BRISK).start()
     clients = Clients(made.lab, Credentials(made.lab.domain, made.lab.user, made.lab.password))
     yield made, clients
     clients.close()

@@ -515,7 +515,7 @@ def test_dhcp_by_a_real_dhclient(own_network, tmp_path):
     server = subprocess.Popen([sys.executable, "-c", DHCP_SERVER, "dhcp0peer"], stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout.readline() == "running\n"
-        done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
     finally:
         server.kill()

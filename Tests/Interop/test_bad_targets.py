@@ -14,7 +14,7 @@ import pytest
 from conftest import Clients
 from csvp import E_ACCESSDENIED, ERROR_BUSY, S_OK, DiskID
 from dcom import Credentials
-from lab import alive, tool, wait_until
+from lab import BRISK, STOP_TIMEOUT, alive, tool, wait_until
 
 ERROR_DEV_NOT_EXIST = 0x80070037
 ERROR_SEM_TIMEOUT = 0x80070079
@@ -73,7 +73,7 @@ def test_a_disk_that_does_not_answer_holds_up_nothing_else(daemons, freeze, iscs
         process = nodes.daemons[0].process
         process.send_signal(signal.SIGTERM)
         # One second for calls, ten for disks.
-        process.wait(20)
+        process.wait(STOP_TIMEOUT)
         nodes.running.discard(0)
         assert second.raw_write(sound, sector, b"free") == (S_OK, 512), "the sound disk was given back"
         clients.close()
@@ -105,7 +105,7 @@ def test_a_target_that_never_answers(daemons):
 
 
 def test_a_target_that_is_killed_during_calls(daemons):
-    nodes = daemons(nodes=2, iscsi=True, defense_interval="0.5", challenge_time="1.5")
+    nodes = daemons(nodes=2, iscsi=True, **BRISK)
     disk = start(nodes, impatient(nodes.disks[0]))
     clients = clients_of(nodes)
     owner, other = clients.storage(node=0, ready=True), clients.storage(node=1, ready=True)

@@ -122,7 +122,7 @@ def node(daemons):
 
 def run(*arguments, stdin: str = "", status: int = 0) -> str:
     done = subprocess.run(
-        [binaries() / "clusprep", *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=60
+        [binaries() / "clusprep", *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == status, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout
@@ -158,7 +158,7 @@ def test_the_timeout_is_independent_of_the_delay(node):
     node.start()
     node.join()
     # The delay is more than the timeout: it times out, and is done afterwards all the same.
-    assert node.cleanup().clean_up(delay=3000, timeout=100) == WAIT_TIMEOUT
+    assert node.cleanup().clean_up(delay=15_000, timeout=100) == WAIT_TIMEOUT
     assert node.is_member()
     wait_until(lambda: not node.is_clustered(), 20, "the clean-up to be done")
     assert not node.is_member()
@@ -176,7 +176,7 @@ def test_a_client_that_vanishes_does_not_stop_it(node):
     # Only the request: the answer is not waited for.
     association = proxy.object.association
     bound = association.bind(proxy.syntax)
-    bound.call(3, new_orpcthis().getData() + struct.pack("<LLL", 1000, 20_000, 0), proxy.ipid)
+    bound.call(3, new_orpcthis().getData() + struct.pack("<LLL", 15_000, 60_000, 0), proxy.ipid)
     wait_until(lambda: recorded(node), 10, "the clean-up to be on record")
     association.abort()
     node.clients.objects.remove(proxy.object)
@@ -259,7 +259,7 @@ def test_cut_requests(node):
     node.stop()
 
 
-@pytest.mark.timeout(120 + 10 * ROUNDS)
+@pytest.mark.timeout(120 + 60 * ROUNDS)
 def test_killed_at_random_moments(node, request):
     """SIGKILL in the middle of it: the next call always completes it. CLUSPREP_KILL_ROUNDS says how often."""
     node.start()

@@ -22,7 +22,7 @@ KEYTAB = FOLDER / "services.keytab"
 def dissect(*arguments, given="", status=0, **how):
     finished = subprocess.run(
         [str(binaries() / "clusprep"), "dissect", *map(str, arguments)], input=given, capture_output=True, text=True,
-        timeout=60, **how,
+        timeout=300, **how,
     )
     assert finished.returncode == status, finished.stderr + finished.stdout[-2000:]
     return finished
@@ -82,7 +82,7 @@ def test_what_is_kept_of_tshark_is_what_it_says():
 def test_pcapng(name, tmp_path):
     """The same packets in the other format give the same calls."""
     path = tmp_path / "same.pcapng"
-    subprocess.run([tool("editcap", "wireshark-common"), "-F", "pcapng", FOLDER / name, path], check=True, timeout=60)
+    subprocess.run([tool("editcap", "wireshark-common"), "-F", "pcapng", FOLDER / name, path], check=True, timeout=300)
     entry = CAPTURES[name]
     assert calls(path, *secrets(entry)) == calls(FOLDER / name, *secrets(entry))
 
@@ -97,7 +97,7 @@ def test_standard_input_and_hashes():
     with path.open("rb") as file:
         finished = subprocess.run(
             [str(binaries() / "clusprep"), "dissect", "-", "--json", "--nt-password", entry["password"]], stdin=file,
-            capture_output=True, timeout=60,
+            capture_output=True, timeout=300,
         )
     assert json.loads(finished.stdout) == expected
     secret = next(call for call in expected["calls"] if call["operation"].get("name") == "RetrieveSvcSecret")

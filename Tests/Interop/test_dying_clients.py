@@ -12,7 +12,7 @@ from crowd import at_rest, descriptors, memory
 from csvp import S_OK, DiskID
 from dcom import Credentials, HResultError, exporter
 from dying import run
-from lab import wait_until
+from lab import BRISK, wait_until
 
 SECONDS = float(os.environ.get("CLUSPREP_DYING_SECONDS", "15"))
 POPULATION = 1000
@@ -27,7 +27,7 @@ GROWTH = 12 << 20
 @pytest.mark.timeout(600 + 2 * SECONDS)
 def test_nothing_is_left_of_a_thousand_clients(daemons, record_property):
     nodes = daemons(
-        ping_period=str(PERIOD), defense_interval="0.5", challenge_time="1.5", maximum_connections=str(3 * POPULATION),
+        ping_period=str(PERIOD), **BRISK, maximum_connections=str(3 * POPULATION),
         maximum_objects=str(OBJECTS), maximum_objects_per_user=str(OBJECTS), maximum_ping_sets=str(OBJECTS),
         authentication_timeout="5",
     ).start()

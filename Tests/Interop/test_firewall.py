@@ -42,7 +42,7 @@ class GetNextAdapterFirewallConfiguration(DCOMCALL):
 
 
 def run(*words, **how):
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, **how)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, **how)
     assert done.returncode == 0, f"{words}: {done.stderr}"
     return done.stdout
 
@@ -127,7 +127,7 @@ def firewall(clients, survives):
 
 def shown(*words: str) -> list[dict]:
     done = subprocess.run(
-        [str(binaries() / "clusprep"), "firewall", "show", "--json", *words], capture_output=True, text=True, timeout=60
+        [str(binaries() / "clusprep"), "firewall", "show", "--json", *words], capture_output=True, text=True, timeout=300
     )
     assert done.returncode in (0, 2), done.stderr
     return json.loads(done.stdout)["adapters"]
@@ -204,7 +204,7 @@ def test_over_the_network(lab, rules):
     node = lab.nodes[0]
     words = [str(binaries() / "clusprep"), "firewall", "show", "--json", "--node", node["address"],
              "--port", str(node["endpointMapperPort"]), "--user", f"{lab.domain}\\{lab.user}"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, input=lab.password + "\n")
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, input=lab.password + "\n")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)["adapters"]
     assert {adapter["id"].upper() for adapter in told} == {adapter["id"].upper() for adapter in shown()}

@@ -38,7 +38,7 @@ if os.geteuid() != 0:
 
 
 def run(*words, **how):
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=60, **how)
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=300, **how)
     assert done.returncode == 0, f"{words}: {done.stderr}"
     return done.stdout
 
@@ -110,7 +110,7 @@ def load(path: Path):
 
 def verdict() -> dict:
     words = ["ip", "netns", "exec", HOST, binaries() / "clusprep", "firewall", "show", "--json"]
-    shown = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=60)
+    shown = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=300)
     assert shown.returncode in (0, 2), shown.stderr
     adapters = json.loads(shown.stdout)["adapters"]
     assert [adapter["name"] for adapter in adapters] == ["lan0"]

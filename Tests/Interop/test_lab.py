@@ -13,7 +13,7 @@ from csvp import S_OK, DiskID
 from dcom import Association, Credentials, Fault, HResultError
 from lab import Lab, binaries, listens, wait_until, with_flag
 
-START_REFUSED_WITHIN = 30
+START_REFUSED_WITHIN = 300
 
 
 def clients_of(nodes):
@@ -210,7 +210,7 @@ def user_add(nodes, name, password, *flags, index=0):
         input=f"{password}\n",
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
     )
     return finished.returncode, finished.stdout + finished.stderr
 
@@ -249,7 +249,7 @@ def test_a_reader_that_goes_away():
     os.close(reading)
     finished = subprocess.run(
         [str(binaries() / "clusprep"), "network"],
-        stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=30,
+        stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=300,
     )
     os.close(writing)
     assert finished.returncode == 0, finished.stderr
@@ -257,7 +257,7 @@ def test_a_reader_that_goes_away():
 
 def test_a_password_is_never_an_argument():
     finished = subprocess.run(
-        [str(binaries() / "clusprep"), "user", "add", "--help"], capture_output=True, text=True, timeout=30
+        [str(binaries() / "clusprep"), "user", "add", "--help"], capture_output=True, text=True, timeout=300
     )
     assert finished.returncode == 0
     assert "--password" not in finished.stdout

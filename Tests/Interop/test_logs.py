@@ -194,7 +194,7 @@ def test_the_command_line(lab, clients, reader, tmp_path):
     clusprep = binaries() / "clusprep"
 
     def run(*arguments, status=0, **how):
-        result = subprocess.run([clusprep, "log", *arguments], capture_output=True, text=True, timeout=60, check=False, **how)
+        result = subprocess.run([clusprep, "log", *arguments], capture_output=True, text=True, timeout=300, check=False, **how)
         assert result.returncode == status, result
         return result
 

@@ -18,7 +18,7 @@ def samba(lab, options, user=True):
     binding = f"ncacn_ip_tcp:{node['address']}[{node['endpointMapperPort']},{options}]"
     identity = [lab.domain, lab.user, lab.password] if user else []
     finished = subprocess.run(
-        [PYTHON, PROGRAM, binding, *identity], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+        [PYTHON, PROGRAM, binding, *identity], capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL
     )
     assert finished.returncode == 0, finished.stderr
     return json.loads(finished.stdout)

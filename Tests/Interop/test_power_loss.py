@@ -12,7 +12,7 @@ import pytest
 from conftest import Clients
 from csvp import ERROR_BUSY, ERROR_INVALID_STATE, ERROR_NOT_READY, S_OK
 from dcom import Credentials
-from lab import wait_until
+from lab import BRISK, wait_until
 
 pytestmark = pytest.mark.parametrize("transport", ["emulated", "iscsi"], indirect=True, scope="module")
 
@@ -21,7 +21,7 @@ ABSENT, ELSEWHERE, HERE = 0, 1, 2
 
 @pytest.fixture
 def cluster(daemons, transport):
-    made = daemons(iscsi=transport == "iscsi", defense_interval="0.5", challenge_time="1.5").start()
+    made = daemons(iscsi=transport == "iscsi", **BRISK).start()
     clients = Clients(made.lab, Credentials(made.lab.domain, made.lab.user, made.lab.password))
     yield made, clients
     clients.close()

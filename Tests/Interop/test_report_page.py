@@ -70,7 +70,7 @@ def crowded(result, tmp_path_factory) -> Path:
     source, page = folder / "crowded.json", folder / "crowded.html"
     source.write_text(json.dumps(document))
     done = subprocess.run(
-        [binaries() / "clusprep", "validate", "report", source, "--html", page], capture_output=True, text=True, timeout=60
+        [binaries() / "clusprep", "validate", "report", source, "--html", page], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return page
@@ -152,7 +152,7 @@ def test_results_that_are_none(result, tmp_path, change, complaint):
     source, page = tmp_path / "results.json", tmp_path / "report.html"
     source.write_text(change(result[0].with_suffix(".json").read_text()))
     done = subprocess.run(
-        [binaries() / "clusprep", "validate", "report", source, "--html", page], capture_output=True, text=True, timeout=60
+        [binaries() / "clusprep", "validate", "report", source, "--html", page], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 1 and not page.exists()
     assert complaint in done.stderr and str(source) in done.stderr

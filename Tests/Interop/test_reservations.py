@@ -7,7 +7,7 @@ import pytest
 from conftest import Clients
 from csvp import ERROR_BUSY, ERROR_INVALID_PARAMETER, ERROR_INVALID_STATE, ERROR_NOT_READY, S_OK
 from dcom import Credentials
-from lab import wait_until
+from lab import BRISK, wait_until
 
 pytestmark = pytest.mark.parametrize("transport", ["emulated", "iscsi"], indirect=True, scope="module")
 
@@ -218,7 +218,7 @@ def test_preempting_an_owner(pair, disk, sector):
 
 @pytest.fixture
 def cluster(daemons, transport):
-    made = daemons(iscsi=transport == "iscsi", defense_interval="0.5", challenge_time="1.5").start()
+    made = daemons(iscsi=transport == "iscsi", **BRISK).start()
     clients = Clients(made.lab, Credentials(made.lab.domain, made.lab.user, made.lab.password))
     yield made, clients
     clients.close()

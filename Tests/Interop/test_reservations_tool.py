@@ -32,7 +32,7 @@ def unit(tmp_path_factory):
 def run(*arguments: str):
     """The exit status, what was printed as JSON, and the complaints."""
     done = subprocess.run(
-        [binaries() / "clusprep", *arguments, "--json"], capture_output=True, text=True, timeout=60
+        [binaries() / "clusprep", *arguments, "--json"], capture_output=True, text=True, timeout=300
     )
     return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
 

@@ -255,7 +255,7 @@ def test_nothing_is_in_clear_on_the_disk(daemons, tmp_path):
 
 def clusprep(*arguments, stdin: str = "", status: int = 0) -> str:
     done = subprocess.run(
-        [binaries() / "clusprep", *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=60
+        [binaries() / "clusprep", *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == status, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout

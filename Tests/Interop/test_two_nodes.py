@@ -9,7 +9,7 @@ import pytest
 from csvp import ERROR_BUSY, S_OK
 from conftest import Clients
 from dcom import Credentials
-from lab import wait_until
+from lab import BRISK, wait_until
 
 pytestmark = pytest.mark.parametrize("transport", ["emulated", "iscsi"], indirect=True, scope="module")
 
@@ -95,7 +95,7 @@ def test_each_node_can_own_one_disk(clients, gpt, mbr):
 
 @pytest.fixture
 def cluster(daemons, transport):
-    made = daemons(iscsi=transport == "iscsi", defense_interval="0.5", challenge_time="1.5").start()
+    made = daemons(iscsi=transport == "iscsi", **BRISK).start()
     clients = Clients(made.lab, Credentials(made.lab.domain, made.lab.user, made.lab.password))
     yield made, clients
     clients.close()

@@ -74,7 +74,7 @@ def dpkg_packages():
     """What dpkg itself counts as installed, as NAME:ARCHITECTURE=VERSION."""
     listed = subprocess.run(
         [tool("dpkg-query", "dpkg"), "--show", "--showformat", "${db:Status-Status} ${Package}:${Architecture}=${Version}\n"],
-        capture_output=True, text=True, check=True, timeout=60,
+        capture_output=True, text=True, check=True, timeout=300,
     ).stdout
     states = {"installed", "triggers-pending", "triggers-awaited"}
     return sorted(line.split()[1] for line in listed.splitlines() if line.split()[0] in states)
@@ -88,7 +88,7 @@ def rpm_count():
         return 0
     listed = subprocess.run(
         [tool("rpm", "rpm"), "--query", "--all", "--queryformat", "%{NAME}\n"],
-        capture_output=True, text=True, check=True, timeout=60,
+        capture_output=True, text=True, check=True, timeout=300,
     ).stdout
     return sum(name != "gpg-pubkey" for name in listed.splitlines())
 
@@ -170,7 +170,7 @@ def test_what_upgrades_took_away_is_superseded(update):
     for _, _, _, package, old, _ in upgrades:
         if package not in versions:
             continue
-        older = subprocess.run(["dpkg", "--compare-versions", old, "lt", versions[package]], timeout=60).returncode == 0
+        older = subprocess.run(["dpkg", "--compare-versions", old, "lt", versions[package]], timeout=300).returncode == 0
         assert (f"{package}={old}" in superseded[package]) == older, package
         checked += 1
     if not checked:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import csvp
 import json_schema
@@ -46,7 +47,7 @@ class Validation:
 
     def end(self) -> tuple[int, dict]:
         """The exit status and the report."""
-        said, complaints = self.process.communicate(timeout=120)
+        said, complaints = self.process.communicate(timeout=600)
         self.said += said
         assert self.json.exists(), complaints + self.said
         report = json.loads(self.json.read_text())
@@ -64,7 +65,7 @@ def left(lab) -> list[str]:
     """The keys that are registered on the lab's disks, as somebody else sees them."""
     done = subprocess.run(
         [binaries() / "clusprep", "disks", "--no-local", "--json", "--disk", *[disk["path"] for disk in lab.disks]],
-        capture_output=True, text=True, timeout=30, check=True,
+        capture_output=True, text=True, timeout=300, check=True,
     )
     return [key for disk in json.loads(done.stdout)["disks"] for key in disk.get("reservations", {}).get("keys", [])]
 
@@ -137,9 +138,17 @@ def test_node_that_is_killed(lab, tmp_path, test, which):
     assert left(lab) == []
 
 
+def catches(process: int, number: int) -> bool:
+    """Whether a signal does not simply end the process."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    masks = [int(line.split(":")[1], 16) for line in lines if line.startswith(("SigBlk:", "SigIgn:", "SigCgt:"))]
+    return any(mask >> (number - 1) & 1 for mask in masks)
+
+
 @pytest.mark.parametrize("delay", [0.1, 1.5])
 def test_interrupted(lab, tmp_path, delay):
     validation = Validation(lab, tmp_path, "--include", "storage").planned()
+    wait_until(lambda: catches(validation.process.pid, signal.SIGINT), 60, "the validation to heed signals")
     time.sleep(delay)
     validation.process.send_signal(signal.SIGINT)
     status, report = validation.end()
@@ -150,7 +159,8 @@ def test_interrupted(lab, tmp_path, delay):
 
 
 def test_two_at_once_tell_of_each_other(lab, tmp_path):
-    quick = ["persistent-reservation", "disk-failover", "file-system"]
+    # Arbitration takes long enough for the two to meet.
+    quick = ["persistent-reservation", "disk-arbitration", "disk-failover", "file-system"]
     both = [Validation(lab, tmp_path / name, "--include", *quick) for name in ("one", "two")]
     told = 0
     for validation in both:
@@ -184,7 +194,7 @@ def test_absent_nodes_and_twins(lab, tmp_path):
             "--user", f"{lab.domain}\\{lab.user}", "--include", "list-disks", "--json", report,
             "--html", tmp_path / "report.html",
         ],
-        input=lab.password + "\n", capture_output=True, text=True, timeout=60,
+        input=lab.password + "\n", capture_output=True, text=True, timeout=300,
     )
     assert done.returncode == 2, done.stderr
     failures = {node["name"]: node.get("failure", "") for node in json.loads(report.read_text())["nodes"]}
@@ -201,7 +211,7 @@ def test_wrong_password(lab, tmp_path):
             str(lab.nodes[0]["endpointMapperPort"]), "--user", f"{lab.domain}\\{lab.user}", "--html",
             tmp_path / "report.html",
         ],
-        input="not this one\n", capture_output=True, text=True, timeout=60,
+        input="not this one\n", capture_output=True, text=True, timeout=300,
     )
     assert done.returncode == 2
     assert "does not answer: access denied" in done.stdout
@@ -210,7 +220,7 @@ def test_wrong_password(lab, tmp_path):
 def test_wrong_command_lines(lab):
     def status(*arguments: str) -> int:
         return subprocess.run(
-            [binaries() / "clusprep", "validate", *arguments], capture_output=True, stdin=subprocess.DEVNULL, timeout=30
+            [binaries() / "clusprep", "validate", *arguments], capture_output=True, stdin=subprocess.DEVNULL, timeout=300
         ).returncode
 
     assert status() == 64

@@ -75,7 +75,7 @@ class Validation:
     def end(self, status: int) -> dict:
         """Waits for the end, which has to be this one; the results."""
         try:
-            self.output, _ = self.process.communicate(timeout=120)
+            self.output, _ = self.process.communicate(timeout=600)
         finally:
             self.process.kill()
         assert self.process.returncode == status, self.output
@@ -138,7 +138,7 @@ def test_a_target_that_is_not_there(units, tmp_path):
         probe.bind(("127.0.0.1", 0))
         target = units[0].at(f"127.0.0.1:{probe.getsockname()[1]}")
     done = subprocess.run(
-        [binaries() / "clusprep", "validate", "storage", "--target", target], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [binaries() / "clusprep", "validate", "storage", "--target", target], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 2
     assert f"cannot open {target}" in done.stderr
@@ -147,7 +147,8 @@ def test_a_target_that_is_not_there(units, tmp_path):
 
 def test_a_validation_while_another_one_is_at_work(units, tmp_path):
     unit = units[1]
-    first = Validation(tmp_path / "first", unit.target, "--include", "disk-arbitration")
+    # Long enough at work for the second one to find it there: three more challenges.
+    first = Validation(tmp_path / "first", unit.target, "--include", "disk-arbitration", "multiple-arbitration")
     wait_until(lambda: unit.state()[0], 60, "the first validation to register")
     second = Validation(tmp_path / "second", unit.target, "--include", *QUICK)
     told = second.end(2)
@@ -164,7 +165,7 @@ def test_two_validations_that_begin_at_once(tmp_path):
     with image.open("wb") as file:
         file.truncate(16 << 20)
     both = [Validation(tmp_path / str(number), image, "--include", "disk-arbitration") for number in range(2)]
-    outputs = [validation.process.communicate(timeout=120)[0] for validation in both]
+    outputs = [validation.process.communicate(timeout=600)[0] for validation in both]
     results = [json.loads(validation.files["json"].read_text()) for validation in both]
     assert "failed" not in {result["verdict"] for result in results}, outputs
     losers = [result for result in results if result["verdict"] == "unfinished"]
@@ -173,7 +174,7 @@ def test_two_validations_that_begin_at_once(tmp_path):
         assert "another validation" in next(test for test in result["tests"] if test["id"] == "disk-arbitration")["summary"]
     assert all(step["outcome"] == "good" for result in results for step in result["cleanup"])
     shown = subprocess.run(
-        [binaries() / "clusprep", "reservations", image, "show", "--json"], capture_output=True, text=True, timeout=60
+        [binaries() / "clusprep", "reservations", image, "show", "--json"], capture_output=True, text=True, timeout=300
     )
     assert json.loads(shown.stdout)["state"]["keys"] == []
 
@@ -191,7 +192,7 @@ def test_an_interrupted_validation_leaves_nothing(units, tmp_path):
 def test_a_unit_that_somebody_uses_is_left_alone(units, tmp_path):
     unit = units[0]
     tool = [binaries() / "clusprep", "reservations", unit.target]
-    subprocess.run([*tool, "reserve", "--key", "A1", "--type", "wero", "--register-first", "--as", "user"], check=True, timeout=60)
+    subprocess.run([*tool, "reserve", "--key", "A1", "--type", "wero", "--register-first", "--as", "user"], check=True, timeout=300)
     before = unit.state()
     assert before == ([0xA1], (0xA1, 5))
     result = Validation(tmp_path, unit.target, "--include", *QUICK).end(2)
