@@ -232,7 +232,7 @@ public struct NodeUserDirectory: UserDirectory {
     }
 
     /// The rules of Windows' sAMAccountName: 20 characters, and none that has a meaning in a path, a UPN or a list.
-    private static func check(_ name: String) throws(UserDirectoryError) {
+    package static func check(_ name: String) throws(UserDirectoryError) {
         guard !name.isEmpty else { throw .invalidName(name, reason: "it is empty") }
         guard name.utf16.count <= 20 else { throw .invalidName(name, reason: "it has more than 20 characters") }
         let forbidden = #""/\[]:;|=,+*?<>@"#

@@ -1,7 +1,7 @@
 /// The configuration file of clusprepd that answers lead to.
 struct DaemonConfiguration: Encodable, Equatable {
     var nodeName: String?
-    var fqdn: String?
+    var fqdn: String
     var listen: [String]
     var endpointMapperPort: Int
     var exporterPort: Int
@@ -13,9 +13,10 @@ struct DaemonConfiguration: Encodable, Equatable {
     var kerberosAdministrators: [String]?
     var shareUser: String?
 
-    init(_ answers: SetupAnswers, paths: SetupPaths) throws(SetupError) {
+    /// - Parameter fqdn: the full name, always written: the set-up asks the resolver for it, too, and the daemon the kernel alone.
+    init(_ answers: SetupAnswers, paths: SetupPaths, fqdn: String) throws(SetupError) {
         nodeName = answers.nodeName
-        fqdn = answers.fqdn
+        self.fqdn = fqdn
         listen = answers.listen
         endpointMapperPort = answers.endpointMapperPort
         exporterPort = answers.exporterPort

@@ -1,3 +1,4 @@
+import ClusterEngine
 import HostInventory
 import Reservations
 
@@ -43,6 +44,7 @@ extension SetupAnswers {
             guard !user.name.isEmpty, names.insert(user.name.uppercased()).inserted else {
                 throw .badAnswer("users", reason: "\"\(user.name)\" is empty, or stands in it twice")
             }
+            try Self.check(userName: user.name)
             if let path = user.passwordFile { try Self.check(path: path, "users.passwordFile") }
         }
         for name in firewallInterfaces
@@ -101,6 +103,15 @@ extension SetupAnswers {
         }
         guard !name.isEmpty, name.utf8.count <= maximum, isAllowed, !name.hasPrefix("-") else {
             throw .badAnswer(key, reason: "\"\(name)\" is not a name of 1 to \(maximum) letters, digits, dots, hyphens")
+        }
+    }
+
+    /// What the node's store would refuse when other things are made already.
+    static func check(userName: String) throws(SetupError) {
+        do throws(UserDirectoryError) {
+            try NodeUserDirectory.check(userName)
+        } catch {
+            throw .badAnswer("users", reason: "\(error)")
         }
     }
 

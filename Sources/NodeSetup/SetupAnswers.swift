@@ -67,6 +67,13 @@ public struct SetupAnswers: Codable, Equatable, Sendable {
     /// Whether the daemon becomes a service, which starts with the host, and now.
     public var service = true
 
+    /// The node's full name on a host that is called so: the host's where the node's name begins it, as the daemon has it.
+    func fullName(onHost name: String) -> String {
+        if let fqdn { return fqdn }
+        guard let nodeName else { return name }
+        return name.lowercased().hasPrefix(nodeName.lowercased() + ".") ? name : nodeName
+    }
+
     static let usualStateFolder = "/var/lib/clusprep"
 
     /// The usual values.
@@ -84,6 +91,12 @@ public struct SetupAnswers: Codable, Equatable, Sendable {
             }
             if let key = object.keys.sorted().first(where: { CodingKeys(stringValue: $0) == nil }) {
                 throw SetupError.badFile(path: path, reason: "there is no answer \"\(key)\"")
+            }
+            for (number, user) in (object["users"] as? [Any] ?? []).enumerated() {
+                let keys = (user as? [String: Any])?.keys.sorted() ?? []
+                if let key = keys.first(where: { User.CodingKeys(stringValue: $0) == nil }) {
+                    throw SetupError.badFile(path: path, reason: "there is no answer \"users.\(number).\(key)\"")
+                }
             }
             self = try JSONDecoder().decode(SetupAnswers.self, from: Data(json))
         } catch let error as SetupError {
@@ -142,7 +155,7 @@ public struct SetupAnswers: Codable, Equatable, Sendable {
 }
 
 extension SetupAnswers.User {
-    private enum CodingKeys: String, CodingKey { case name, administrator, passwordFile }
+    fileprivate enum CodingKeys: String, CodingKey { case name, administrator, passwordFile }
 
     /// From a decoder; a user is an administrator unless the opposite is said.
     public init(from decoder: any Decoder) throws {

@@ -34,6 +34,8 @@ public struct SetupPaths: Sendable, Equatable {
     /// What this host's answers change of the unit.
     public var dropIn: String { dropInFolder + "/50-setup.conf" }
 
+    /// What a file's name ends in until it is in place, whole.
+    static let unfinished = ".clusprep-new"
     /// The unit's name.
     public static let service = "clusprepd.service"
 }

@@ -33,6 +33,8 @@ public struct SetupRecord: Codable, Equatable, Sendable {
     public var answers: SetupAnswers
     /// What was changed, in that order.
     public var changes: [Change] = []
+    /// Whether something was changed that the daemon has not read yet; nil for no.
+    public var needsRestart: Bool?
 
     /// Nothing is changed yet.
     public init(answers: SetupAnswers) {

@@ -28,6 +28,7 @@ struct SetupRemoval<Host: SetupHost> {
         }
         guard kept.isEmpty else { return false }
         if record.changes.contains(where: { $0.isService(at: paths) }) { try await reloadUnits() }
+        try host.remove(paths.record + SetupPaths.unfinished)
         try host.remove(paths.record)
         // Stays where somebody keeps more in it.
         try host.remove(paths.configurationFolder)
@@ -50,10 +51,12 @@ struct SetupRemoval<Host: SetupHost> {
             try host.remove(path)
             tell(try host.status(of: path) == nil ? "removed \(path)" : "\(path) stays: there are other things in it")
         case .madeFile(let path, _):
+            try host.remove(path + SetupPaths.unfinished)
             guard let contents = try host.contents(of: path), try isOurs(path, contents, record) else { return }
             try host.remove(path)
             tell("removed \(path)")
         case .replacedFile(let path, _, let before, let mode):
+            try host.remove(path + SetupPaths.unfinished)
             guard let contents = try host.contents(of: path), contents != Array(before),
                 try isOurs(path, contents, record)
             else { return }
@@ -77,7 +80,16 @@ struct SetupRemoval<Host: SetupHost> {
             try await host.closeFirewall()
             tell("closed the firewall")
         case .allowedPort(let manager, let port):
-            guard try await manager.lets(in: port, on: host) else { return }
+            guard host.program(manager.program) != nil else {
+                return tell("\(manager.rawValue) is gone, and \(port) with it")
+            }
+            // One that does not run does not say what it was told, and lets it in when it runs again.
+            guard try await manager.isRunning(on: host) else {
+                throw .refused(
+                    operation: "have \(manager.rawValue) let in \(port) no more",
+                    reason: "it does not run; start it, and try again")
+            }
+            guard try await manager.remembers(port, on: host) else { return }
             try await manager.withdraw(port, on: host)
             tell("\(manager.rawValue) lets in \(port) no more")
         case .enabledService:

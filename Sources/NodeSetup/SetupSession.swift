@@ -14,8 +14,6 @@ public struct SetupSession<Host: SetupHost> {
     let passwords: [String: String]
     /// Told what was done, a line at a time.
     let tell: (String) -> Void
-    /// Whether a file that the daemon reads at its start was changed.
-    var needsRestart = false
 
     init(
         host: Host, paths: SetupPaths, answers: SetupAnswers, record: SetupRecord, passwords: [String: String],
@@ -31,7 +29,7 @@ public struct SetupSession<Host: SetupHost> {
     }
 
     /// The node's full name.
-    var fqdn: String { answers.fqdn ?? answers.nodeName ?? host.name }
+    var fqdn: String { answers.fullName(onHost: host.name) }
 
     /// Writes down a change that is about to be made.
     mutating func note(_ change: SetupRecord.Change) throws(SetupError) {
@@ -40,10 +38,38 @@ public struct SetupSession<Host: SetupHost> {
         try record.write(at: paths, on: host)
     }
 
+    /// Whether the daemon has not read everything yet, because of this set-up or of one that did not come to its end.
+    var needsRestart: Bool { record.needsRestart == true }
+
+    /// Writes down that the daemon will have something to read, before it is there.
+    private mutating func requireRestart() throws(SetupError) {
+        guard !needsRestart else { return }
+        record.needsRestart = true
+        try record.write(at: paths, on: host)
+    }
+
+    /// Writes down that the daemon has read everything.
+    mutating func didRestart() throws(SetupError) {
+        guard needsRestart else { return }
+        record.needsRestart = nil
+        try record.write(at: paths, on: host)
+    }
+
     /// Takes a change that was undone off the record.
     mutating func forget(_ change: SetupRecord.Change) throws(SetupError) {
         record.changes.removeAll { $0 == change }
         try record.write(at: paths, on: host)
+    }
+
+    /// Takes a change off the record that is known not to have been made: undoing would take what somebody makes in its place.
+    mutating func retract(_ change: SetupRecord.Change) {
+        // Where this cannot be written either, it stays on the host as it was noted.
+        try? forget(change)
+    }
+
+    /// Whether nothing lies at a path; false where the host does not tell.
+    func isAbsent(_ path: String) -> Bool {
+        do { return try host.status(of: path) == nil } catch { return false }
     }
 
     /// Keeps the record, with answers that may have changed.
@@ -57,8 +83,18 @@ public struct SetupSession<Host: SetupHost> {
         if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
             try ensureFolder(String(path[..<slash]), mode: 0o755)
         }
-        try note(.madeFolder(path: path))
-        try host.makeFolder(path, mode: mode)
+        try make(.madeFolder(path: path), at: path, mode: mode)
+    }
+
+    /// Makes one folder, and has it on record.
+    mutating func make(_ change: SetupRecord.Change, at path: String, mode: UInt32) throws(SetupError) {
+        try note(change)
+        do throws(SetupError) {
+            try host.makeFolder(path, mode: mode)
+        } catch {
+            if isAbsent(path) { retract(change) }
+            throw error
+        }
         tell("made \(path)")
     }
 
@@ -68,6 +104,7 @@ public struct SetupSession<Host: SetupHost> {
     mutating func ensureFile(_ path: String, _ contents: [UInt8], mode: UInt32) throws(SetupError) {
         let present = try host.contents(of: path)
         guard present != contents else { return }
+        try requireRestart()
         let digest = try SetupRecord.digest(of: contents)
         if let present {
             let presentDigest = try SetupRecord.digest(of: present)
@@ -87,7 +124,6 @@ public struct SetupSession<Host: SetupHost> {
         try host.write(contents, to: path, mode: mode)
         record.changes.removeAll { $0.file?.path == path && $0.file?.digest != digest }
         try record.write(at: paths, on: host)
-        needsRestart = true
         tell("wrote \(path)")
     }
 

@@ -20,6 +20,8 @@ final class FakeHost: SetupHost {
         var active = false
         var isFirewallOpen = false
         var ports: Set<String> = []
+        /// Folders of others than root.
+        var owners: [String: UInt32] = [:]
     }
 
     struct Circumstances {
@@ -34,6 +36,8 @@ final class FakeHost: SetupHost {
         /// The number of changes after which every further one fails.
         var changesLeft = Int.max
         var failingCommand: String?
+        /// A path of which no change comes to be.
+        var failingPath: String?
     }
 
     struct Broken: Error {}
@@ -64,7 +68,7 @@ final class FakeHost: SetupHost {
     /// One change of the world, or the failure that is due.
     private func act(_ path: String, _ body: (inout World) -> Void) throws(SetupError) {
         let isDone = state.withLock { state in
-            guard state.circumstances.changesLeft > 0 else { return false }
+            guard path != state.circumstances.failingPath, state.circumstances.changesLeft > 0 else { return false }
             state.circumstances.changesLeft -= 1
             body(&state.world)
             return true
@@ -84,7 +88,9 @@ final class FakeHost: SetupHost {
 
     func status(of path: String) throws(SetupError) -> FileStatus? {
         let world = world
-        if let mode = world.folders[path] { return FileStatus(isFolder: true, mode: mode, owner: 0) }
+        if let mode = world.folders[path] {
+            return FileStatus(isFolder: true, mode: mode, owner: world.owners[path] ?? 0)
+        }
         return world.files[path].map { FileStatus(isFolder: false, mode: $0.mode, owner: $0.owner) }
     }
 

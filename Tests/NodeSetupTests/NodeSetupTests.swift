@@ -338,6 +338,10 @@ struct NodeSetupTests {
         #expect(try await !texts(setup.inspect(answers), .blocked).isEmpty)
         host.change { $0.folders["/srv/shared"] = 0o700 }
         #expect(try await texts(setup.inspect(answers), .blocked).isEmpty)
+        // Whoever has the folder can put other users and keys into it.
+        host.change { $0.owners["/srv/shared"] = 1000 }
+        #expect(try await texts(setup.inspect(answers), .blocked)[0].contains("is not root's"))
+        host.change { $0.owners = [:] }
         // A node's by now: it is closed, as ever.
         host.change {
             $0.folders["/srv/shared"] = 0o755
@@ -497,6 +501,208 @@ struct NodeSetupTests {
         let setup = NodeSetup(
             host: FakeHost(), paths: SetupPaths(daemon: "/usr/sbin/clusprepd", tool: "/opt/my node/clusprep"))
         #expect(try await texts(setup.inspect(.usual), .blocked)[0].contains("a unit cannot name /opt/my node"))
+    }
+
+    /// What could not be made is somebody else's when it is there later.
+    @Test
+    func whatFailedIsNotOurs() async throws {
+        let host = FakeHost {
+            $0.programs.insert("smbd"); $0.failingCommand = "useradd"
+        }
+        let setup = NodeSetup(host: host, paths: .test)
+        var answers = SetupAnswers.usual
+        answers.fileShares = true
+        await #expect(throws: SetupError.self) { try await setup.run(answers) { _ in } }
+        host.arrange { $0.failingCommand = nil }
+        host.change { $0.accounts.insert("clusprep") }
+        try await setup.run(answers) { _ in }
+        #expect(try await setup.remove { _ in })
+        #expect(host.world.accounts.contains("clusprep"))
+    }
+
+    @Test
+    func aStateFolderThatCouldNotBeMade() async throws {
+        let host = FakeHost { $0.failingPath = "/srv/state" }
+        let setup = NodeSetup(host: host, paths: .test)
+        var answers = SetupAnswers.usual
+        answers.stateFolder = "/srv/state"
+        await #expect(throws: SetupError.self) { try await setup.run(answers) { _ in } }
+        host.arrange { $0.failingPath = nil }
+        host.change {
+            $0.folders["/srv/state"] = 0o700
+            $0.files["/srv/state/mine"] = .init(contents: [], mode: 0o600)
+        }
+        try await setup.run(answers) { _ in }
+        #expect(try await setup.remove { _ in })
+        #expect(host.text("/srv/state/mine") != nil)
+    }
+
+    @Test
+    func aUserThatCouldNotBeAdded() async throws {
+        // Where the node's store was before: it is not undone as a whole.
+        let host = FakeHost()
+        host.change { $0.folders["/var/lib/clusprep"] = 0o700 }
+        let setup = NodeSetup(host: host, paths: .test)
+        await #expect(throws: SetupError.self) {
+            try await setup.run(.usual, passwords: ["admin": "not this one"]) { _ in }
+        }
+        try await host.addUser(.init(name: "admin"), password: "correct horse", stateFolder: "/var/lib/clusprep")
+        try await setup.run(.usual) { _ in }
+        #expect(try await setup.remove { _ in })
+        #expect(host.world.users["/var/lib/clusprep"] == ["admin"])
+    }
+
+    @Test(arguments: [
+        (FirewallManager.firewalld, "firewall-cmd --permanent --add-port=3343/udp"),
+        (.firewalld, "firewall-cmd --add-port=3343/udp"), (.ufw, "ufw allow 3343/udp"),
+    ])
+    func aPortThatCouldNotBeAllowed(manager: FirewallManager, failing: String) async throws {
+        let host = FakeHost {
+            $0.manager = manager; $0.programs.insert(manager.program); $0.failingCommand = failing
+        }
+        let setup = NodeSetup(host: host, paths: .test)
+        await #expect(throws: SetupError.self) { try await setup.run(.usual) { _ in } }
+        let isHalfDone = host.world.ports.contains("3343/udp")
+        #expect(isHalfDone == (failing == "firewall-cmd --add-port=3343/udp"))
+        host.arrange { $0.failingCommand = nil }
+        host.change { $0.ports.insert("3343/udp") }
+        try await setup.run(.usual) { _ in }
+        #expect(try await setup.remove { _ in })
+        #expect(host.world.ports == (isHalfDone ? [] : ["3343/udp"]))
+    }
+
+    /// What firewalld knows for good only, it does not let in yet.
+    @Test
+    func aPortThatIsHalfOpen() async throws {
+        let host = FakeHost {
+            $0.manager = .firewalld; $0.programs.insert("firewall-cmd")
+        }
+        let setup = NodeSetup(host: host, paths: .test)
+        host.change { $0.ports = ["445/tcp"] }
+        host.arrange { $0.failingCommand = "firewall-cmd --query-port=445/tcp" }
+        #expect(
+            try await texts(setup.inspect(.usual), .missing).contains("firewalld is to let in 445/tcp"))
+        try await setup.run(.usual) { _ in }
+        #expect(host.commands.contains("firewall-cmd --add-port=445/tcp"))
+        host.arrange { $0.failingCommand = nil }
+        #expect(try await setup.remove { _ in })
+        #expect(host.world.ports == ["445/tcp"], "somebody else's port was closed")
+    }
+
+    @Test(arguments: [FirewallManager.firewalld, .ufw])
+    func aManagerThatDoesNotRunKeepsItsPortsOnRecord(manager: FirewallManager) async throws {
+        let host = FakeHost {
+            $0.manager = manager; $0.programs.insert(manager.program)
+        }
+        let before = host.world
+        let setup = NodeSetup(host: host, paths: .test)
+        try await setup.run(.usual) { _ in }
+        host.arrange { $0.manager = nil }
+        #expect(try await !setup.remove { _ in })
+        #expect(try setup.record()?.changes.isEmpty == false)
+        host.arrange { $0.manager = manager }
+        #expect(try await setup.remove { _ in })
+        #expect(host.world == before)
+    }
+
+    /// With the program its rules went.
+    @Test
+    func aManagerThatIsGone() async throws {
+        let host = FakeHost {
+            $0.manager = .ufw; $0.programs.insert("ufw")
+        }
+        let setup = NodeSetup(host: host, paths: .test)
+        try await setup.run(.usual) { _ in }
+        host.arrange { $0.programs.remove("ufw") }
+        #expect(try await setup.remove { _ in })
+        #expect(try setup.record() == nil)
+    }
+
+    /// What the keytab was checked for is what the daemon calls itself.
+    @Test(
+        arguments: [(nil, "beta.example.com"), ("beta", "beta.example.com"), ("gamma", "gamma")] as [(String?, String)])
+    func theFullNameIsWrittenDown(nodeName: String?, fqdn: String) async throws {
+        let host = FakeHost()
+        var answers = SetupAnswers.usual
+        answers.nodeName = nodeName
+        try await NodeSetup(host: host, paths: .test).run(answers) { _ in }
+        #expect(host.text("/etc/clusprep/clusprepd.json")?.contains("\"fqdn\" : \"\(fqdn)\"") == true)
+    }
+
+    /// What the daemon has not read it reads at the next trial.
+    @Test(arguments: ["systemctl daemon-reload", "systemctl restart"])
+    func aRestartThatIsDue(failing: String) async throws {
+        let host = FakeHost()
+        let setup = NodeSetup(host: host, paths: .test)
+        try await setup.run(.usual) { _ in }
+        var answers = SetupAnswers.usual
+        answers.exporterPort = 61999
+        host.arrange { $0.failingCommand = failing }
+        await #expect(throws: SetupError.self) { try await setup.run(answers) { _ in } }
+        host.arrange { $0.failingCommand = nil }
+        #expect(try await texts(setup.inspect(answers), .missing).contains { $0.contains("is to be restarted") })
+        let count = host.commands.count
+        try await setup.run(answers) { _ in }
+        #expect(host.commands.dropFirst(count).contains("systemctl restart clusprepd.service"))
+        #expect(try await setup.inspect(answers).allSatisfy { $0.state == .ready })
+        let restarts = host.commands.filter { $0.hasPrefix("systemctl restart") }.count
+        try await setup.run(answers) { _ in }
+        #expect(host.commands.filter { $0.hasPrefix("systemctl restart") }.count == restarts)
+    }
+
+    @Test
+    func ourUnitGivesWayToAPackages() async throws {
+        let host = FakeHost()
+        let setup = NodeSetup(host: host, paths: .test)
+        try await setup.run(.usual) { _ in }
+        #expect(host.text(SetupPaths.test.unit) != nil)
+        host.change { $0.files[SetupPaths.test.packagedUnit] = .init(contents: [], mode: 0o644) }
+        #expect(try await texts(setup.inspect(.usual), .missing).contains { $0.contains("hides the package's unit") })
+        try await setup.run(.usual) { _ in }
+        #expect(host.text(SetupPaths.test.unit) == nil && host.world.active && host.world.enabled)
+        #expect(try await setup.inspect(.usual).allSatisfy { $0.state == .ready })
+    }
+
+    /// Its daemon would refuse it.
+    @Test(arguments: [true, false])
+    func aKeytabThatOthersCanRead(isSourceThere: Bool) async throws {
+        let host = FakeHost()
+        var answers = SetupAnswers.usual
+        answers.keytab = "/srv/keytab"
+        host.change { $0.files["/srv/keytab"] = .init(contents: [5, 2], mode: 0o600) }
+        let setup = NodeSetup(host: host, paths: .test)
+        try await setup.run(answers) { _ in }
+        host.change { world in
+            world.files["/etc/clusprep/clusprep.keytab"]?.mode = 0o644
+            if !isSourceThere { world.files["/srv/keytab"] = nil }
+        }
+        #expect(try await texts(setup.inspect(answers), .missing).contains { $0.contains("closed to others") })
+        try await setup.run(answers) { _ in }
+        #expect(host.world.files["/etc/clusprep/clusprep.keytab"] == .init(contents: [5, 2], mode: 0o600))
+        #expect(try await setup.inspect(answers).allSatisfy { $0.state == .ready })
+    }
+
+    /// The host in memory refuses every other password.
+    @Test(arguments: ["correct horse", "correct horse\r\n", "correct horse\r\nmore\r\n", "correct horse\nmore"])
+    func theFirstLineIsThePassword(text: String) async throws {
+        let host = FakeHost()
+        host.change { $0.files["/srv/password"]?.contents = Array(text.utf8) }
+        try await NodeSetup(host: host, paths: .test).run(.usual) { _ in }
+        #expect(host.world.users["/var/lib/clusprep"] == ["admin"])
+    }
+
+    /// A power failure leaves it, with what may be the node's keys.
+    @Test
+    func whatWasNotWrittenToItsEndGoes() async throws {
+        let host = FakeHost()
+        let before = host.world
+        let setup = NodeSetup(host: host, paths: .test)
+        try await setup.run(.usual) { _ in }
+        for path in ["/etc/clusprep/clusprepd.json", "/etc/clusprep/setup.json"] {
+            host.change { $0.files[path + SetupPaths.unfinished] = .init(contents: [1], mode: 0o600) }
+        }
+        #expect(try await setup.remove { _ in })
+        #expect(host.world == before)
     }
 
     @Test

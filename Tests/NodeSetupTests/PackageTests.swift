@@ -23,7 +23,8 @@ struct PackageTests {
         for folder in ["etc", "var", "run"] {
             text = text.replacingOccurrences(of: "/\(folder)/", with: "\(root)/\(folder)/")
         }
-        // Not a word of it may mean this host.
+        // Not a word of it may mean this host, nor its programs.
+        text = "nft() { echo \"$@\" >\(root)/told; }\nufw() { :; }\nuserdel() { :; }\n" + text
         try #require(!text.contains(/[ "=]\/(etc|var|run|usr|srv)/))
         try #require(root.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "/-_.".contains($0)) })
 
@@ -33,10 +34,15 @@ struct PackageTests {
             "/srv/state/cluster.db",
         ]
         let others = ["/etc/clusprep/chap.json", "/etc/systemd/system/clusprepd.service.d/90-mine.conf"]
+        let unit = "/etc/systemd/system/clusprepd.service"
         for isShared in [true, false] {
-            try make(ours + (isShared ? others : []))
+            try make([unit] + ours + (isShared ? others : []))
             var record = SetupRecord(answers: .usual)
-            record.changes = [.madeStateFolder(path: root + "/srv/state")]
+            record.changes = [
+                .madeStateFolder(path: root + "/srv/state"),
+                .madeFile(path: root + unit, digest: try SetupRecord.digest(of: isShared ? [1] : [])),
+            ]
+            if !isShared { record.changes.append(.openedFirewall) }
             try Data(jsonOctets(of: record)).write(to: URL(fileURLWithPath: root + "/etc/clusprep/setup.json"))
             #expect(try await LinuxHost().run("/bin/sh", ["-c", text, "postrm", "purge"]).status == 0)
             let left = FileManager.default.subpaths(atPath: root) ?? []
@@ -45,6 +51,10 @@ struct PackageTests {
             }
             for path in others { #expect(left.contains(String(path.dropFirst())) == isShared, "\(path)") }
             #expect(left.contains("etc/clusprep") == isShared)
+            // The one that we wrote, before there was a package, goes; one that was changed since stays.
+            #expect(left.contains(String(unit.dropFirst())) == isShared)
+            // So does the table in the firewall that no service takes away.
+            #expect(left.contains("told") == !isShared)
             #expect(left.contains("etc/systemd/system/clusprepd.service.d") == isShared)
             try FileManager.default.removeItem(atPath: root)
         }

@@ -85,6 +85,28 @@ struct SetupWizardTests {
         #expect(answers.keytab == "/etc/krb5.keytab" && answers.kerberosAdministrators == ["alice@EXAMPLE.COM"])
     }
 
+    @Test
+    func theNamesGoTogether() async throws {
+        let host = FakeHost()
+        let asked = Script([("The node's full name", ["asked.example.com"])])
+        let first = try await SetupWizard(host: host, dialogue: asked).ask().answers
+        #expect(first.nodeName == "asked" && first.fqdn == "asked.example.com")
+        let back = Script([("The node's full name", ["beta.example.com"])])
+        let second = try await SetupWizard(host: host, dialogue: back).ask(before: first).answers
+        #expect(second.nodeName == nil && second.fqdn == nil)
+        var named = first
+        named.nodeName = "short"
+        #expect(try await SetupWizard(host: host, dialogue: Script([])).ask(before: named).answers.nodeName == "short")
+    }
+
+    @Test
+    func aUserThatCannotBe() async throws {
+        let script = Script([("The user who", ["LAB\\admin", "admin@lab", "cluster-administrator-1", "admin"])])
+        let answers = try await SetupWizard(host: FakeHost(), dialogue: script).ask().answers
+        #expect(answers.users.map(\.name) == ["admin"])
+        #expect(script.words.filter { $0.contains("answer \"users\"") }.count == 3)
+    }
+
     /// Nobody at the other end, or nobody who answers the question: no endless asking.
     @Test
     func somebodyWhoGoesAway() async {

@@ -8,7 +8,9 @@ import Testing
 struct NodeSetupConfigurationTests {
     private func settings(_ answers: SetupAnswers) async throws -> Settings {
         let paths = SetupPaths(daemon: "/usr/sbin/clusprepd", tool: "/usr/bin/clusprep")
-        let text = String(decoding: try jsonOctets(of: try DaemonConfiguration(answers, paths: paths)), as: UTF8.self)
+        let configuration = try DaemonConfiguration(
+            answers, paths: paths, fqdn: answers.fullName(onHost: SettingsTests.host.name))
+        let text = String(decoding: try jsonOctets(of: configuration), as: UTF8.self)
         return try await SettingsTests.withFile(text) { path in try await SettingsTests.load(["--config", path]) }
     }
 

@@ -45,7 +45,8 @@ public struct SetupWizard<Host: SetupHost, Dialogue: SetupDialogue> {
     }
 
     private func askNames(_ answers: inout SetupAnswers) throws(SetupError) {
-        let fqdn = try questions.ask("The node's full name", usual: answers.fqdn ?? host.name) {
+        let usual = answers.fullName(onHost: host.name)
+        let fqdn = try questions.ask("The node's full name", usual: usual) {
             text throws(SetupError) in
             var trial = SetupAnswers()
             trial.users = [.init(name: "any")]
@@ -56,8 +57,11 @@ public struct SetupWizard<Host: SetupHost, Dialogue: SetupDialogue> {
         }
         // What the host says anyway need not be written down: a new name would be another one.
         answers.fqdn = fqdn == host.name ? nil : fqdn
-        if answers.fqdn != nil || fqdn.prefix(while: { $0 != "." }).count > 15 {
-            answers.nodeName = String(fqdn.prefix { $0 != "." }.prefix(15))
+        // The short name goes with the full one: what was answered for another one is not this one's.
+        if fqdn != usual { answers.nodeName = nil }
+        let label = fqdn.prefix { $0 != "." }
+        if answers.nodeName == nil, answers.fqdn != nil || label.count > 15 {
+            answers.nodeName = String(label.prefix(15))
         }
         answers.listen = try questions.ask(
             "Addresses to listen on, with spaces between", usual: answers.listen.joined(separator: " ")
@@ -75,7 +79,7 @@ public struct SetupWizard<Host: SetupHost, Dialogue: SetupDialogue> {
         if !present.isEmpty { dialogue.say("Users of this node: \(present.joined(separator: ", "))") }
         let usual = answers.users.first?.name ?? present.first ?? "administrator"
         let name = try questions.ask("The user who administers the node", usual: usual) { text throws(SetupError) in
-            guard !text.contains("\\") else { throw .badAnswer("users", reason: "a name without a domain") }
+            try SetupAnswers.check(userName: text)
             return text
         }
         var users = answers.users.filter { $0.name.uppercased() != name.uppercased() }
@@ -86,7 +90,7 @@ public struct SetupWizard<Host: SetupHost, Dialogue: SetupDialogue> {
     }
 
     private func askKeytab(_ answers: inout SetupAnswers) throws(SetupError) {
-        let fqdn = answers.fqdn ?? host.name
+        let fqdn = answers.fullName(onHost: host.name)
         guard
             try questions.confirm(
                 "Is there a keytab, so that users of a domain can log on by Kerberos?", usual: answers.keytab != nil)

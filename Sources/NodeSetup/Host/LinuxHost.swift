@@ -86,7 +86,7 @@ public struct LinuxHost: SetupHost {
             target = String(cString: resolved)
             free(resolved)
         }
-        let temporary = target + ".clusprep-new"
+        let temporary = target + SetupPaths.unfinished
         unlink(temporary)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode_t(mode))
         guard descriptor >= 0 else { throw failure("write", path) }

@@ -21,6 +21,6 @@ struct ConfigurationStep: SetupStep {
     }
 
     private func contents<Host: SetupHost>(_ session: SetupSession<Host>) throws(SetupError) -> [UInt8] {
-        try jsonOctets(of: DaemonConfiguration(session.answers, paths: session.paths))
+        try jsonOctets(of: DaemonConfiguration(session.answers, paths: session.paths, fqdn: session.fqdn))
     }
 }

@@ -38,10 +38,26 @@ struct FirewallStep: SetupStep {
             session.tell("opened the firewall (table inet clusprep)")
         case .manager(let manager):
             for port in session.ports where try await !manager.lets(in: port, on: session.host) {
-                try session.note(.allowedPort(manager: manager, port: port))
-                try await manager.allow(port, on: session.host)
+                try await allow(port, by: manager, &session)
                 session.tell("\(manager.rawValue) lets in \(port)")
             }
+        }
+    }
+}
+
+extension FirewallStep {
+    private func allow<Host: SetupHost>(
+        _ port: String, by manager: FirewallManager, _ session: inout SetupSession<Host>
+    ) async throws(SetupError) {
+        // One that somebody told it for good stays when the set-up is undone.
+        let change = SetupRecord.Change.allowedPort(manager: manager, port: port)
+        if try await !manager.remembers(port, on: session.host) { try session.note(change) }
+        do throws(SetupError) {
+            try await manager.allow(port, on: session.host)
+        } catch {
+            let isUnknown = (try? await manager.remembers(port, on: session.host)) == false
+            if isUnknown { session.retract(change) }
+            throw error
         }
     }
 }
@@ -74,16 +90,32 @@ extension SetupSession {
 extension FirewallManager {
     /// The manager that runs on a host.
     static func running(on host: some SetupHost) async throws(SetupError) -> FirewallManager? {
-        if host.program("firewall-cmd") != nil, try await host.run("firewall-cmd", ["--state"]).status == 0 {
-            return .firewalld
-        }
-        if host.program("ufw") != nil, try await host.run("ufw", ["status"]).output.hasPrefix("Status: active") {
-            return .ufw
-        }
+        for manager in allCases where try await manager.isRunning(on: host) { return manager }
         return nil
     }
 
+    /// The program by which it is asked and told.
+    var program: String { self == .firewalld ? "firewall-cmd" : "ufw" }
+
+    /// Whether it manages the host's firewall now.
+    func isRunning(on host: some SetupHost) async throws(SetupError) -> Bool {
+        guard host.program(program) != nil else { return false }
+        return switch self {
+        case .firewalld: try await host.run(program, ["--state"]).status == 0
+        case .ufw: try await host.run(program, ["status"]).output.hasPrefix("Status: active")
+        }
+    }
+
+    /// Whether it lets in a port, now and after a restart. It has to run.
     func lets(in port: String, on host: some SetupHost) async throws(SetupError) -> Bool {
+        guard try await remembers(port, on: host) else { return false }
+        guard self == .firewalld else { return true }
+        // It has two sets of rules, and is told each by itself.
+        return try await host.run(program, ["--query-port=\(port)"]).status == 0
+    }
+
+    /// Whether it was told for good to let in a port. It has to run.
+    func remembers(_ port: String, on host: some SetupHost) async throws(SetupError) -> Bool {
         switch self {
         case .firewalld:
             return try await host.run("firewall-cmd", ["--permanent", "--query-port=\(port)"]).status == 0
@@ -113,7 +145,6 @@ extension FirewallManager {
     }
 
     private func change(_ host: some SetupHost, _ commands: [String]...) async throws(SetupError) {
-        let program = self == .firewalld ? "firewall-cmd" : "ufw"
         for arguments in commands {
             let result = try await host.run(program, arguments)
             guard result.status == 0 else {

@@ -7,7 +7,10 @@ struct FormerAnswersStep: SetupStep {
         let unwanted = try await session.unwantedChanges()
         if unwanted.contains(where: { $0.isService(at: session.paths) }) {
             findings.append(
-                Finding("service", .missing, "not wanted any more; it is to be stopped, and its unit's files to go"))
+                session.answers.service
+                    ? Finding("service", .missing, "\(session.paths.unit) hides the package's unit, and is to go")
+                    : Finding(
+                        "service", .missing, "not wanted any more; it is to be stopped, and its unit's files to go"))
         }
         for case .allowedPort(let manager, let port) in unwanted {
             findings.append(Finding("firewall", .missing, "\(manager.rawValue) is to let in \(port) no more"))
@@ -42,9 +45,12 @@ extension SetupSession {
     fileprivate func unwantedChanges() async throws(SetupError) -> [SetupRecord.Change] {
         let way = try await firewallWay()
         let running = try await FirewallManager.running(on: host)
+        // A package that came since brought a unit of its own, which ours would hide for good.
+        let isPackaged = try host.status(of: paths.packagedUnit) != nil
         var unwanted: [SetupRecord.Change] = []
         for change in record.changes {
             switch change {
+            case .madeFile(let path, _) where isPackaged && path == paths.unit: unwanted.append(change)
             // One that does not run cannot be asked; what it was told stays on record.
             case .allowedPort(let manager, let port)
             where manager == running && (way != .manager(manager) || !ports.contains(port)):

@@ -53,7 +53,9 @@ struct HostStep: SetupStep {
                 remedy: "put it where the path has no spaces, quotes, \"%\", \"$\" or \";\"")
         }
         guard !isPackaged, var finding = session.hidden(paths.daemon, "daemon") else { return nil }
-        finding.remedy = "copy clusprep and clusprepd to /usr/local/sbin, and use those; or install the package"
+        finding.remedy =
+            "install the package; or build with --static-swift-stdlib, copy clusprep, clusprepd and clusprep-smb-probe to "
+            + "/usr/local/sbin, and use those"
         return finding
     }
 

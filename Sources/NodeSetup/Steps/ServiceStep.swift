@@ -29,9 +29,14 @@ struct ServiceStep: SetupStep {
                 Finding("service", .warning, "systemd does not run here, so it starts with the host only")
             ]
         }
-        findings.append(
-            try await session.isServiceActive
-                ? Finding("service", .ready, "it runs") : Finding("service", .missing, "it is to be started"))
+        if try await !session.isServiceActive {
+            findings.append(Finding("service", .missing, "it is to be started"))
+        } else if session.needsRestart {
+            findings.append(
+                Finding("service", .missing, "it has not read yet what was changed, and is to be restarted"))
+        } else {
+            findings.append(Finding("service", .ready, "it runs"))
+        }
         return findings
     }
 
@@ -44,13 +49,19 @@ struct ServiceStep: SetupStep {
         if session.host.hasServiceManager { try await session.succeed("systemctl", ["daemon-reload"]) }
         if try await !isEnabled(session.host) {
             try session.note(.enabledService)
-            try await session.succeed("systemctl", ["enable", SetupPaths.service])
+            do throws(SetupError) {
+                try await session.succeed("systemctl", ["enable", SetupPaths.service])
+            } catch {
+                if (try? await isEnabled(session.host)) == false { session.retract(.enabledService) }
+                throw error
+            }
             session.tell("\(SetupPaths.service) starts with the host")
         }
         guard session.host.hasServiceManager else { return }
         let isActive = try await session.isServiceActive
         guard !isActive || session.needsRestart else { return }
         try await start(session)
+        try session.didRestart()
         session.tell("\(SetupPaths.service) runs")
     }
 

@@ -21,9 +21,14 @@ struct ShareAccountStep: SetupStep {
         let name = session.answers.shareUser
         guard session.answers.fileShares, !session.host.hasAccount(name) else { return }
         try session.note(.madeAccount(name: name))
-        try await session.succeed(
-            "useradd",
-            ["--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", name])
+        do throws(SetupError) {
+            try await session.succeed(
+                "useradd",
+                ["--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", name])
+        } catch {
+            if !session.host.hasAccount(name) { session.retract(.madeAccount(name: name)) }
+            throw error
+        }
         session.tell("made the account \(name)")
     }
 }

@@ -13,6 +13,13 @@ struct StateStep: SetupStep {
                     remedy: "answer another stateFolder")
             ]
         }
+        guard status.owner == 0 else {
+            return [
+                Finding(
+                    "state", .blocked, "\(folder) is not root's: its owner could change the node's users and keys",
+                    remedy: "answer another stateFolder; or chown --recursive root: \(folder)")
+            ]
+        }
         // The node closes its folder to others; one that is not its own by now would be closed to those who use it.
         let database = try session.host.status(of: folder + "/cluster.db")
         guard status.mode & 0o077 == 0 || database != nil else {
@@ -31,8 +38,6 @@ struct StateStep: SetupStep {
         if let slash = folder.lastIndex(of: "/"), slash != folder.startIndex {
             try session.ensureFolder(String(folder[..<slash]), mode: 0o755)
         }
-        try session.note(.madeStateFolder(path: folder))
-        try session.host.makeFolder(folder, mode: 0o700)
-        session.tell("made \(folder)")
+        try session.make(.madeStateFolder(path: folder), at: folder, mode: 0o700)
     }
 }

@@ -31,8 +31,15 @@ struct UsersStep: SetupStep {
         for user in session.answers.users where !present.contains(user.name.uppercased()) {
             let password = try password(of: user, session)
             let folder = session.answers.stateFolder
-            try session.note(.addedUser(name: user.name, stateFolder: folder))
-            try await session.host.addUser(user, password: password, stateFolder: folder)
+            let change = SetupRecord.Change.addedUser(name: user.name, stateFolder: folder)
+            try session.note(change)
+            do throws(SetupError) {
+                try await session.host.addUser(user, password: password, stateFolder: folder)
+            } catch {
+                let isAbsent = (try? await self.present(session))?.contains(user.name.uppercased()) == false
+                if isAbsent { session.retract(change) }
+                throw error
+            }
             session.tell("added the user \(user.name)")
         }
     }
@@ -55,9 +62,12 @@ struct UsersStep: SetupStep {
         guard status.mode & 0o077 == 0 else {
             throw .badFile(path: file, reason: "others than its owner can read it (chmod 600)")
         }
-        guard let text = String(validating: contents, as: UTF8.self),
-            let line = text.split(separator: "\n", omittingEmptySubsequences: false).first, !line.isEmpty
-        else { throw .badFile(path: file, reason: "its first line is no password") }
-        return String(line)
+        // By octets: for Swift a carriage return and a line feed are one character, at which "\n" does not split.
+        var octets = contents.prefix { $0 != UInt8(ascii: "\n") }
+        if octets.last == UInt8(ascii: "\r") { octets.removeLast() }
+        guard !octets.isEmpty, let line = String(validating: octets, as: UTF8.self) else {
+            throw .badFile(path: file, reason: "its first line is no password")
+        }
+        return line
     }
 }

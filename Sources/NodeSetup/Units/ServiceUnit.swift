@@ -34,7 +34,7 @@ public enum ServiceUnit {
     }
 
     /// Whether a unit takes a path for one word and for what it says: its specifiers, quotes and spaces would change it.
-    static func isWord(_ path: String) -> Bool {
+    public static func isWord(_ path: String) -> Bool {
         !path.unicodeScalars.contains {
             $0.value <= 0x20 || $0.value == 0x7F || "%\"'\\$;".unicodeScalars.contains($0)
         }

@@ -54,6 +54,10 @@ struct RunSetup: AsyncParsableCommand {
             guard let octets = try host.contents(of: file) else { throw CommandFailure("there is no file \(file)") }
             return (try SetupAnswers(json: octets, path: file), [:])
         }
+        // Before the questions rather than after them.
+        guard plan || host.isAdministrator else {
+            throw CommandFailure("only root sets up a node: sudo clusprep setup")
+        }
         guard isatty(STDIN_FILENO) == 1 else {
             throw ValidationError("there is no terminal to ask at; use --answers FILE")
         }
@@ -173,7 +177,9 @@ struct UnitCommand: ParsableCommand {
     @OptionGroup var programs: SetupPrograms
 
     func run() throws {
-        print(ServiceUnit.text(try programs.paths()), terminator: "")
+        let paths = try programs.paths()
+        guard ServiceUnit.isWord(paths.daemon) else { throw CommandFailure("a unit cannot name \(paths.daemon)") }
+        print(ServiceUnit.text(paths), terminator: "")
     }
 }
 
