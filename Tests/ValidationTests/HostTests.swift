@@ -191,6 +191,15 @@ import Testing
         #expect(hosts[0].log.all.last == "release")
     }
 
+    @Test func theWayToANodeThatDiedIsNotBlamed() async throws {
+        var hosts = pair()
+        hosts[1].dies = .processAddRoutes
+        for address in ["192.0.2.2", "2001:db8::2", "198.51.100.2"] { hosts[0].routes[address] = (100, .DOWN, nil) }
+        let result = try await result(of: communication, hosts)
+        #expect(result.verdict == .unfinished)
+        #expect(words(result, .error) == [])
+    }
+
     // MARK: Firewalls
 
     @Test func firewalls() async throws {

@@ -7,6 +7,7 @@ enum DiskFlaw: String, CaseIterable, Sendable {
     case releaseByAnybody, preemptChangesNothing, preemptKeepsItsVictim, clearKeepsKeys, reservationOutlivesItsHolder
     case takenFromItsOwner, neverGivenBack, writesLost, slowToRead, slowToWrite, fileSystemUnsupported
     case identifierDiffers, serialNumberDiffers, identifierMissing, pathsNotCombined
+    case partitionsWithoutEnd, sectorsCutShort, firstSectorIsFree
 }
 
 /// A unit that nodes share: registrations, a reservation, sectors and files, in memory.

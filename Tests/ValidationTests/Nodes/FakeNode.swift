@@ -16,6 +16,7 @@ final class FakeNode: ValidatedNode {
     private let dying: Mutex<@Sendable (NodeMethod) -> Bool>
     private let dead = Mutex(false)
     private let objects = Mutex(0)
+    private let stalled = Mutex<Set<NodeMethod>>([])
 
     init(
         _ name: String, _ disks: [FakeDisk], label: String? = nil,
@@ -36,6 +37,14 @@ final class FakeNode: ValidatedNode {
     func die() {
         dead.withLock { $0 = true }
         for disk in disks { disk.abandon(name) }
+    }
+
+    /// From now on these methods get no answer while the connection stays.
+    func stall(_ methods: Set<NodeMethod>) { stalled.withLock { $0 = methods } }
+
+    /// Returns unless the method is stalled: then whoever calls has to give up.
+    func answer(_ method: NodeMethod) async throws {
+        if stalled.withLock({ $0.contains(method) }) { try await Task.sleep(for: .seconds(3600)) }
     }
 
     /// Before each call.

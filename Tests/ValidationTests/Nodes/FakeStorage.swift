@@ -17,6 +17,7 @@ struct FakeStorage: StorageCalls {
     }
 
     func release() async throws {
+        try await node.answer(.release)
         try node.enter(.release)
         node.gaveBack()
         for disk in node.disks { disk.forget(node.name) }
@@ -32,6 +33,7 @@ struct FakeStorage: StorageCalls {
     }
 
     func prepareNodePhase2(flags: UInt32) async throws -> UInt32 {
+        try await node.answer(.prepareNodePhase2)
         try node.enter(.prepareNodePhase2)
         return UInt32(node.disks.count)
     }
@@ -88,8 +90,7 @@ struct FakeStorage: StorageCalls {
     func stopDefense(_ id: DiskID) async throws { try disk(id, .stopDefense).stopDefense(node.name) }
 
     func online(_ id: DiskID) async throws -> UInt32 {
-        _ = try disk(id, .online)
-        return 1
+        try disk(id, .online).isFlawed(.partitionsWithoutEnd) ? .max : 1
     }
 
     func startOnline(_ id: DiskID) async throws { _ = try disk(id, .setOnline) }
@@ -97,13 +98,15 @@ struct FakeStorage: StorageCalls {
     func offline(_ id: DiskID) async throws { _ = try disk(id, .offline) }
 
     func arbitrationSectors(of id: DiskID) async throws -> (UInt32, UInt32) {
-        _ = try disk(id, .getArbSectors)
-        return (11, 12)
+        try disk(id, .getArbSectors).isFlawed(.firstSectorIsFree) ? (0, 0) : (11, 12)
     }
 
     func timedRead(sector: UInt32, of id: DiskID) async throws -> (octets: [UInt8], milliseconds: UInt32) {
         let disk = try disk(id, .rawRead)
-        return (disk.read(sector), disk.isFlawed(.slowToRead) ? 500 : 1)
+        let octets = disk.read(sector)
+        return (
+            disk.isFlawed(.sectorsCutShort) ? Array(octets.prefix(100)) : octets, disk.isFlawed(.slowToRead) ? 500 : 1
+        )
     }
 
     func timedWrite(_ octets: [UInt8], sector: UInt32, of id: DiskID) async throws -> UInt32 {

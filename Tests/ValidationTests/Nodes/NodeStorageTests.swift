@@ -59,6 +59,10 @@ import Testing
         (.serialNumberDiffers, "vital-product-data", "CprepDiskGetProps3"),
         (.identifierMissing, "vital-product-data", "CprepDiskGetUniqueIds"),
         (.pathsNotCombined, "mpio-disks", "CprepDiskGetProps3"),
+        (.partitionsWithoutEnd, "disk-failover", "CprepDiskOnline"),
+        (.partitionsWithoutEnd, "file-system", "CprepDiskOnline"),
+        (.sectorsCutShort, "disk-access-latency", "CprepDiskRawRead"),
+        (.firstSectorIsFree, "disk-access-latency", "CprepDiskGetArbSectors"),
     ]
 
     @Test(arguments: faults) func faultsAreNamed(flaw: DiskFlaw, test: String, command: String) async throws {
@@ -74,6 +78,14 @@ import Testing
 
     @Test func everyFlawIsTried() {
         #expect(Set(Self.faults.map(\.0)) == Set(DiskFlaw.allCases))
+    }
+
+    @Test(arguments: [DiskFlaw.sectorsCutShort, .firstSectorIsFree])
+    func aNodeThatMisleadsHasNothingWritten(flaw: DiskFlaw) async {
+        let (nodes, disks) = nodes([flaw])
+        let report = await report(nodes, include: ["disk-access-latency"])
+        #expect(report.exitStatus == 1)
+        #expect(disks[0].with(\.sectors).isEmpty)
     }
 
     // MARK: Nodes that die
@@ -149,6 +161,67 @@ import Testing
         let result = try #require(report.tests.first { $0.id == "disk-arbitration" })
         #expect(result.verdict == .passed, "\(result.summary)")
         #expect(disks.flatMap(\.leftovers) == [], "\(report.cleanup)")
+    }
+
+    @Test(arguments: [NodeMethod.release, .findKey3])
+    func aNodeThatIsLostAfterATestIsTold(method: NodeMethod) async throws {
+        let disks = [FakeDisk(0)]
+        let isArmed = Mutex(false)
+        // The first node is the one that looks after a test whether anybody is registered.
+        let nodes = (1...3).map { index in
+            FakeNode("node\(index)", disks) { called in
+                index == 1 && called == method && isArmed.withLock(\.self)
+            }
+        }
+        let validation = validation(nodes, include: ["disk-arbitration", "disk-access-latency"])
+        let report = await validation.run(await validation.plan(), generator: "test") { event in
+            if case .step(_, let step) = event, step.text == "Stop defending" { isArmed.withLock { $0 = true } }
+        }
+        #expect(nodes[0].isDead)
+        let result = try #require(report.tests.first { $0.id == "disk-arbitration" })
+        #expect(result.verdict == .unfinished && result.summary.contains("node1 was lost"), "\(result.summary)")
+        #expect(report.exitStatus == 2)
+        #expect(disks.flatMap(\.leftovers) == [])
+    }
+
+    // MARK: Nodes that hang
+
+    /// Whoever waits for one of these for ever fails by the limit; how long the nodes take changes nothing.
+    @Test(.timeLimit(.minutes(5))) func aNodeThatHangsKeepsNobody() async throws {
+        let (nodes, disks) = nodes()
+        let disk = try #require(await validation(nodes).plan().testedDisks.first)
+        nodes[0].stall([.prepareNodePhase2, .release])
+        let answer = await NodeDiscovery(callLimit: .seconds(1)).ask(nodes[0])
+        #expect(answer.node.failure != nil)
+
+        let plan = NodePlan(nodes: [.init("node1")], disks: [disk], tests: [], unknownDisks: [], silentDisks: [:])
+        let run = NodeRun(nodes: [nodes[0]], disks: [disk], plan: plan, callLimit: .seconds(1))
+        let context = NodeTestContext(run: run, recorder: TestRecorder(DiskArbitrationTest().description))
+        await #expect(throws: NodeFailure.self) { try await context.storage(on: nodes[0]) }
+        await context.close()
+        #expect(run.lost["node1"] != nil)
+
+        run.ledger.add(.owned, disk, by: "node1")
+        let steps = await NodeCleanup(run: run, evenInUse: false).putBack()
+        #expect(steps.contains { $0.outcome == .bad })
+        #expect(disks.flatMap(\.leftovers) == [])
+    }
+
+    @Test func aLostNodeIsNotAskedToUndoAnything() async throws {
+        let calls = Mutex<[NodeMethod]>([])
+        let node = FakeNode("node1", [FakeDisk(0)]) { method in
+            calls.withLock { $0.append(method) }
+            return false
+        }
+        let plan = await validation([node]).plan()
+        let run = NodeRun(nodes: [node], disks: plan.disks, plan: plan)
+        let context = NodeTestContext(run: run, recorder: TestRecorder(DiskArbitrationTest().description))
+        _ = try await context.storage(on: node)
+        run.ledger.add(.owned, plan.disks[0], by: "node1")
+        run.lose("node1", because: "nothing came")
+        calls.withLock { $0 = [] }
+        await context.close()
+        #expect(calls.withLock(\.self) == [.release])
     }
 
     @Test func aDiskThatSomebodyHasTakenMeanwhileIsLeftToThem() async throws {
@@ -353,6 +426,23 @@ import Testing
         #expect(plan.disks.map { $0.places.keys.sorted() } == [["node1", "node2"]])
         let report = await validation.run(plan, generator: "test")
         #expect(report.tests.first { $0.id == "multiple-arbitration" }?.verdict == .passed)
+        #expect(report.exitStatus == 2)
+    }
+
+    @Test func disksOfTheOnlyNodeThatAnswersAreLeftAlone() async {
+        let changes = Mutex(0)
+        let disks = [FakeDisk(0)]
+        let nodes = (1...2).map { index in
+            FakeNode("node\(index)", disks) { method in
+                if [.rawWrite, .prArbitrate, .online].contains(method) { changes.withLock { $0 += 1 } }
+                return false
+            }
+        }
+        nodes[1].die()
+        let report = await report(nodes)
+        #expect(report.disks.map(\.exclusion) == ["no other node answered that could have it, too"])
+        #expect(report.tests.first { $0.id == "file-system" }?.verdict == .unfinished)
+        #expect(changes.withLock(\.self) == 0)
         #expect(report.exitStatus == 2)
     }
 

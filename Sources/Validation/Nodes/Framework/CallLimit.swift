@@ -4,6 +4,15 @@ import Synchronization
 enum CallLimit {
     /// What no call takes: arbitration, the longest, waits up to three minutes for a disk.
     static let standard = Duration.seconds(200)
+    /// Longer nobody waits for an object of no more use to be taken back: a node that does not hear of it collects it by itself.
+    static let givingBack = Duration.seconds(10)
+
+    /// Gives an object back that is of no more use, also in a cancelled task.
+    static func giveBack(
+        _ object: any NodeObject, within limit: Duration = standard, clock: any Clock<Duration> = ContinuousClock()
+    ) async {
+        await Task { try? await run(min(limit, givingBack), clock: clock) { try await object.release() } }.value
+    }
 
     /// Runs the body, and lets it go where it takes longer than the limit, or where the caller is cancelled: what has been asked of a
     /// node cannot always be called off, and a node that is silent must not keep anybody.

@@ -16,6 +16,9 @@ struct DiskClaim: Sendable, Hashable {
     /// After this time without a renewal nobody is behind a claim any more: longer than any test takes.
     static let lifetime: TimeInterval = 30 * 60
 
+    /// The octets of a sector, as CprepDiskRawRead and CprepDiskRawWrite have them.
+    static let size = 512
+
     private static let thisHost = ProcessInfo.processInfo.hostName
     /// This start of this machine, and its namespace of processes: names of hosts are given more than once.
     private static let thisPlace: String = {
@@ -34,8 +37,8 @@ struct DiskClaim: Sendable, Hashable {
     func sector(filledWith filler: UInt8) -> [UInt8] {
         let time = Int64(renewed.timeIntervalSince1970)
         let text = "\(Self.heading)\n\(id.uuidString)\n\(time)\n\(process)\n\(place)\n\(host)\n"
-        let octets = Array(text.utf8.prefix(512))
-        return octets + [UInt8](repeating: filler, count: 512 - octets.count)
+        let octets = Array(text.utf8.prefix(Self.size))
+        return octets + [UInt8](repeating: filler, count: Self.size - octets.count)
     }
 
     init(

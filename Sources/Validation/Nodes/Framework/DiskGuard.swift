@@ -132,9 +132,7 @@ actor DiskGuard {
 
     /// - Returns: the sector that has the claim now; nil where somebody else was faster.
     private nonisolated func claim(_ seat: DiskSeat, _ claim: DiskClaim) async throws -> UInt32? {
-        let (x, y) = try await seat.call(
-            "Ask for two sectors that belong to nothing", .getArbSectors, detail: { "\($0.0) and \($0.1)" }
-        ) { try await $0.arbitrationSectors(of: $1) }
+        let (x, y) = try await seat.scratchSectors()
         // Looked at first: who is at work there should not have to notice anything.
         if let found = try await other(seat, y, claim) { return try await give(way: found, seat, claim, []) }
         if evenInUse, seat.disk.isInUse { try await removeOthers(seat) }

@@ -87,8 +87,21 @@ struct DiskSeat: Sendable {
     func online() async throws -> UInt32 {
         context.run.ledger.add(.online, disk, by: node.name)
         return try await call("Bring its volumes online", .online, detail: { "\($0) partitions" }) {
-            try await $0.online($1)
+            let count = try await $0.online($1)
+            guard count <= Self.mostPartitions else {
+                throw NoAnswer(words: "\(count) partitions are more than a disk has")
+            }
+            return count
         }
+    }
+
+    /// A GPT has room for 128, and hardly ever for more; each of them is asked for.
+    private static let mostPartitions: UInt32 = 1024
+
+    /// What a node said is not what can be said: `NodeFailure` makes a refusal of it.
+    private struct NoAnswer: Error, CustomStringConvertible {
+        var words: String
+        var description: String { words }
     }
 
     /// CprepDiskOffline.
@@ -110,7 +123,25 @@ struct DiskSeat: Sendable {
 
     /// CprepDiskRawRead.
     func read(sector: UInt32, _ text: String) async throws -> [UInt8] {
-        try await call("\(text) (sector \(sector))", .rawRead) { try await $0.timedRead(sector: sector, of: $1).octets }
+        try await call("\(text) (sector \(sector))", .rawRead) {
+            let octets = try await $0.timedRead(sector: sector, of: $1).octets
+            // They are put back later: of a sector that is written in part the rest is lost.
+            guard octets.count == DiskClaim.size else {
+                throw NoAnswer(words: "\(octets.count) octets came of a sector's \(DiskClaim.size)")
+            }
+            return octets
+        }
+    }
+
+    /// CprepDiskGetArbSectors: two sectors that belong to nothing, which a disk's first one never does.
+    func scratchSectors() async throws -> (x: UInt32, y: UInt32) {
+        try await call(
+            "Ask for two sectors that belong to nothing", .getArbSectors, detail: { "\($0.x) and \($0.y)" }
+        ) {
+            let (x, y) = try await $0.arbitrationSectors(of: $1)
+            guard x != 0, y != 0, x != y else { throw NoAnswer(words: "\(x) and \(y) are no two free sectors") }
+            return (x: x, y: y)
+        }
     }
 
     /// Puts back what the ledger has of a sector.

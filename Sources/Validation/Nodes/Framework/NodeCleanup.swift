@@ -39,7 +39,7 @@ struct NodeCleanup: Sendable {
                     let object = try? await CallLimit.run(.seconds(10), clock: run.clock) { try await node.storage() }
                     guard let object else { return }
                     run.find(node.name)
-                    try? await object.release()
+                    await CallLimit.giveBack(object, within: run.callLimit, clock: run.clock)
                 }
             }
         }

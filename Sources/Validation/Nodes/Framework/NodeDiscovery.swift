@@ -21,7 +21,7 @@ struct NodeDiscovery: Sendable {
             let setup = try await CallLimit.run(limit) { try await node.setup() }
             // Without a label it is known by the name that the user gave it.
             answer.node.hostLabel = try? await CallLimit.run(limit) { try await setup.hostLabel() }
-            try? await setup.release()
+            await CallLimit.giveBack(setup, within: limit)
             let storage = try await CallLimit.run(limit) { try await node.storage() }
             do {
                 let version = try await CallLimit.run(limit) { try await storage.prepareNode() }
@@ -40,9 +40,9 @@ struct NodeDiscovery: Sendable {
                         answer.silent[number] = "\(error)"
                     }
                 }
-                try? await storage.release()
+                await CallLimit.giveBack(storage, within: limit)
             } catch {
-                try? await storage.release()
+                await CallLimit.giveBack(storage, within: limit)
                 throw error
             }
         } catch {
@@ -148,9 +148,10 @@ struct NodeDiscovery: Sendable {
     /// Why a disk is not tested; nil where it is.
     ///
     /// - Parameters:
-    ///   - nodes: how many nodes answered.
+    ///   - nodes: how many nodes were named.
+    ///   - present: how many of them answered.
     ///   - wanted: what the user called the disks to test; nil where all are.
-    static func exclusion(of disk: SharedDisk, nodes: Int, wanted: [String]?) -> String? {
+    static func exclusion(of disk: SharedDisk, nodes: Int, present: Int, wanted: [String]?) -> String? {
         if let wanted, !wanted.contains(where: disk.goes) { return "it was not asked for" }
         for (node, place) in disk.places.sorted(by: { $0.key < $1.key }) where !place.isClusterable {
             let reasons = place.flags.reasons
@@ -162,7 +163,10 @@ struct NodeDiscovery: Sendable {
             return "it has no partition table: initialise it, with GPT or MBR"
         }
         if disk.identifier == nil { return "it has no identifier (VPD page 83h) by which nodes could recognise it" }
-        if nodes > 1, disk.places.count == 1, let only = disk.places.keys.first { return "only \(only) has it" }
+        // Where no other node answers nobody knows whether they share it, and what one node has for itself is not to be touched.
+        if nodes > 1, disk.places.count == 1, let only = disk.places.keys.first {
+            return present > 1 ? "only \(only) has it" : "no other node answered that could have it, too"
+        }
         return nil
     }
 }

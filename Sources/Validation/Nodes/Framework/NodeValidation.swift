@@ -53,7 +53,7 @@ public struct NodeValidation: Sendable {
         let unknown = (wanted ?? []).filter { name in !disks.contains { $0.goes(by: name) } }
         for index in disks.indices {
             disks[index].exclusion =
-                NodeDiscovery.exclusion(of: disks[index], nodes: present, wanted: wanted)
+                NodeDiscovery.exclusion(of: disks[index], nodes: nodes.count, present: present, wanted: wanted)
                 ?? (disks[index].isInUse && !options.evenInUse
                     ? "it is in use: somebody is registered with it, a cluster or another validation" : nil)
         }
@@ -135,7 +135,8 @@ public struct NodeValidation: Sendable {
         let withdrawn = run.disks.compactMap { disk in run.withdrawal(of: disk).map { "\(disk.name): \($0)." } }
         if !withdrawn.isEmpty { return description.withoutResult(.unfinished, withdrawn.joined(separator: " ")) }
         let excluded = plan.disks.filter { $0.exclusion != nil }
-        if excluded.contains(where: \.isInUse) {
+        if excluded.contains(where: \.isInUse) || !excluded.isEmpty && plan.nodes.contains(where: { $0.failure != nil })
+        {
             let reasons = excluded.compactMap { disk in disk.exclusion.map { "\(disk.name): \($0)." } }
             return description.withoutResult(
                 .unfinished, "No disk could be tested. " + reasons.joined(separator: " "))
@@ -150,6 +151,7 @@ public struct NodeValidation: Sendable {
         let recorder = TestRecorder(test.description, onStep: onStep)
         let context = NodeTestContext(run: run, recorder: recorder)
         var unfinished: String?
+        let before = run.lost
         do {
             if test.description.changesDisks { try await guardian.enter(context) }
             try await test.run(context)
@@ -162,6 +164,11 @@ public struct NodeValidation: Sendable {
         }
         await context.close()
         if test.description.changesDisks, !Task.isCancelled { await guardian.leave(context) }
+        // Also who was lost while things were put away: no test after this one would miss it.
+        for (name, reason) in run.lost.sorted(by: { $0.key < $1.key }) where before[name] == nil {
+            guard context.missed?.contains("\(name) was lost: ") != true else { continue }
+            context.miss("\(name) was lost: \(reason).")
+        }
         return recorder.result(
             began: began,
             unfinished: [context.missed, unfinished].compactMap(\.self).joined(separator: " ").nilIfEmpty,

@@ -17,6 +17,7 @@ actor StorageObjects {
     func object(on node: any ValidatedNode, for context: NodeTestContext) async throws -> any StorageCalls {
         if let slot = slots[node.name] { return try await slot.task.value }
         // A task of its own: others may wait for the same object while the first to ask is cancelled.
+        let run = run
         let task = Task { () -> any StorageCalls in
             let object = try await context.call(
                 "Ask for a storage object", on: node, .activation(of: "ClusterStorage2")
@@ -33,7 +34,7 @@ actor StorageObjects {
                 return object
             } catch {
                 // The first error counts.
-                try? await object.release()
+                await CallLimit.giveBack(object, within: run.callLimit, clock: run.clock)
                 throw error
             }
         }
@@ -51,16 +52,21 @@ actor StorageObjects {
         return object
     }
 
-    /// Undoes one thing in so many words. Where that fails, the release undoes it, or the end of the validation.
+    /// Undoes one thing in so many words. Where that fails, the release undoes it, or the end of the validation; a node that does not
+    /// answer is lost.
     private static func undo(_ entry: CleanupLedger.Entry, with object: any StorageCalls, _ run: NodeRun) async {
         guard let number = entry.disk.places[entry.node]?.number else { return }
-        _ = try? await CallLimit.run(run.callLimit, clock: run.clock) {
-            switch entry.deed {
-            case .online: try await object.offline(.number(number))
-            case .owned: try await object.stopDefense(.number(number))
-            case .registered: try await object.unregister(.number(number))
-            case .file, .sector: break
+        do {
+            try await CallLimit.run(run.callLimit, clock: run.clock) {
+                switch entry.deed {
+                case .online: try await object.offline(.number(number))
+                case .owned: try await object.stopDefense(.number(number))
+                case .registered: try await object.unregister(.number(number))
+                case .file, .sector: break
+                }
             }
+        } catch {
+            if case .lost(let reason)? = NodeFailure.Kind(error) { run.lose(entry.node, because: reason) }
         }
     }
 
@@ -76,11 +82,14 @@ actor StorageObjects {
                 guard let object = try? await slot.task.value else { return }
                 let name = slot.node.name
                 for entry in run.ledger.open where entry.node == name && entry.deed.endsWithObject {
+                    // Who is silent is not asked for each of them: others free what it holds.
+                    guard run.lost[name] == nil else { break }
                     await Self.undo(entry, with: object, run)
                 }
+                let limit = run.lost[name] == nil ? run.callLimit : min(run.callLimit, CallLimit.givingBack)
                 let began = recorder.now
                 do {
-                    try await CallLimit.run(run.callLimit, clock: run.clock) { try await object.release() }
+                    try await CallLimit.run(limit, clock: run.clock) { try await object.release() }
                     run.ledger.strike { $0.node == name && $0.deed.endsWithObject }
                 } catch {
                     recorder.add(

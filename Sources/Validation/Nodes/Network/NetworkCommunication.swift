@@ -144,7 +144,10 @@ struct NetworkCommunication: NodeTest {
             unreachable(from, to, "They have no addresses of the same family.", context)
         }
         let pairs = Dictionary(grouping: measurements) { [$0.leg.from, $0.leg.to] }
-        for (pair, measurements) in pairs.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+        // Of the way to a node that was lost nobody knows anything.
+        let lost = context.run.lost
+        for (pair, measurements) in pairs.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) })
+        where pair.allSatisfy({ lost[$0] == nil }) {
             if measurements.contains(where: \.isUp) {
                 for measurement in measurements { judge(measurement, recorder) }
             } else {

@@ -7,7 +7,7 @@ extension NodeTestContext {
         let object = try await call("Ask for a network object", on: node, .activation(of: "ClusterNetwork2")) {
             try await node.network()
         }
-        return try await givingBack({ try await object.release() }) { try await body(object) }
+        return try await givingBack(object) { try await body(object) }
     }
 
     /// A ClusterSetup of a node.
@@ -17,7 +17,7 @@ extension NodeTestContext {
         let object = try await call("Ask for a set-up object", on: node, .activation(of: "ClusterSetup")) {
             try await node.setup()
         }
-        return try await givingBack({ try await object.release() }) { try await body(object) }
+        return try await givingBack(object) { try await body(object) }
     }
 
     /// A ClusterFirewall of a node.
@@ -27,7 +27,7 @@ extension NodeTestContext {
         let object = try await call("Ask for a firewall object", on: node, .activation(of: "ClusterFirewall")) {
             try await node.firewall()
         }
-        return try await givingBack({ try await object.release() }) { try await body(object) }
+        return try await givingBack(object) { try await body(object) }
     }
 
     /// A ClusterUpdate of a node.
@@ -37,7 +37,7 @@ extension NodeTestContext {
         let object = try await call("Ask for an update object", on: node, .activation(of: "ClusterUpdate")) {
             try await node.updates()
         }
-        return try await givingBack({ try await object.release() }) { try await body(object) }
+        return try await givingBack(object) { try await body(object) }
     }
 
     /// Runs the body; where the node's release does not have what it calls, that is said, and nil returned.
@@ -73,7 +73,7 @@ extension NodeTestContext {
     }
 
     private func givingBack<Value: Sendable>(
-        _ release: @escaping @Sendable () async throws -> Void, _ body: () async throws -> Value
+        _ object: any NodeObject, _ body: () async throws -> Value
     ) async throws -> Value {
         let result: Result<Value, any Error>
         do {
@@ -81,9 +81,7 @@ extension NodeTestContext {
         } catch {
             result = .failure(error)
         }
-        // A task of its own: the test's may be cancelled. A node that does not hear it collects the object by itself.
-        let run = run
-        await Task { try? await CallLimit.run(run.callLimit, clock: run.clock, release) }.value
+        await CallLimit.giveBack(object, within: run.callLimit, clock: run.clock)
         return try result.get()
     }
 }

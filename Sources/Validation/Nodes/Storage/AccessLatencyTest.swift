@@ -39,9 +39,7 @@ struct AccessLatencyTest: NodeTest {
     }
 
     private static func measure(_ seat: DiskSeat) async throws -> (reads: [Double], writes: [Double]) {
-        let sector = try await seat.call(
-            "Ask for two sectors that belong to nothing", .getArbSectors, detail: { "\($0.0) and \($0.1)" }
-        ) { try await $0.arbitrationSectors(of: $1) }.0
+        let sector = try await seat.scratchSectors().x
         let reads = try await seat.call(
             "Read sector \(sector) \(rounds) times", .rawRead, detail: Self.words
         ) { calls, id in

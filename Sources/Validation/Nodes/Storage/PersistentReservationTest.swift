@@ -50,9 +50,7 @@ private struct ReservationRound {
     private var context: NodeTestContext { one.context }
 
     func run() async throws {
-        let sector = try await one.call(
-            "Ask for two sectors that belong to nothing", .getArbSectors, detail: { "\($0.0) and \($0.1)" }
-        ) { try await $0.arbitrationSectors(of: $1) }.0
+        let sector = try await one.scratchSectors().x
         try await registrations()
         try await reservation(sector)
         try await takeover(sector)

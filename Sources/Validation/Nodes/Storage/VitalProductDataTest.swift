@@ -11,11 +11,12 @@ struct VitalProductDataTest: NodeTest {
     func run(_ context: NodeTestContext) async throws {
         try await context.forEachNode { node in
             let storage = try await context.storage(on: node)
-            for disk in context.run.plan.disks {
+            // Who is silent is not asked for each of many disks.
+            for disk in context.run.plan.disks where context.run.lost[node.name] == nil {
                 guard let place = disk.places[node.name] else { continue }
                 _ = try await context.tolerating(disk.name) { try await Self.ask(disk, place, node, storage, context) }
             }
-            for disk in context.disks where disk.places[node.name] != nil {
+            for disk in context.disks where disk.places[node.name] != nil && context.run.lost[node.name] == nil {
                 _ = try await context.tolerating(disk.name) {
                     let seat = try await context.seat(disk, on: node)
                     let isUnique = try await seat.call(
