@@ -155,31 +155,35 @@ let package = Package(
         .testTarget(
             name: "InterfaceValuesTests",
             dependencies: ["InterfaceValues", "ClusterProtocols", "DCOM", "DCERPC", "NDR", "ErrorCodes"]),
-        .testTarget(name: "ClusterProtocolsTests", dependencies: ["ClusterProtocols", "DCOM", "DCERPC", "NDR"]),
+        .testTarget(
+            name: "ClusterProtocolsTests", dependencies: ["ClusterProtocols", "DCOM", "DCERPC", "NDR", "TestSupport"]),
         .testTarget(
             name: "SecurityTests",
             dependencies: ["Security", .product(name: "SwiftASN1", package: "swift-asn1")]),
         .testTarget(name: "DCERPCTests", dependencies: ["DCERPC", "NDR", "Security", logging] + nio),
         .testTarget(name: "DCOMTests", dependencies: ["DCOM", "DCERPC", "NDR", "Security", "ErrorCodes"]),
         .testTarget(name: "ReservationsTests", dependencies: ["Reservations", "TestSupport", "ErrorCodes"]),
-        .testTarget(name: "HostInventoryTests", dependencies: ["HostInventory", "Reservations", "ErrorCodes"]),
+        .testTarget(
+            name: "HostInventoryTests", dependencies: ["HostInventory", "Reservations", "TestSupport", "ErrorCodes"]),
         .testTarget(
             name: "RouteProbesTests",
             dependencies: ["RouteProbes", "HostInventory", "CLinuxNetwork", "TestSupport", logging]),
         .testTarget(
             name: "ReplayTests",
             dependencies: [
-                "Replay", "InterfaceValues", "ClusterProtocols", "DCOM", "DCERPC", "NDR", "Security", "ErrorCodes",
-                logging,
+                "Replay", "InterfaceValues", "ClusterProtocols", "DCOM", "DCERPC", "NDR", "Security", "TestSupport",
+                "ErrorCodes", logging,
             ] + nio),
         .testTarget(name: "EventLogTests", dependencies: ["EventLog", "TestSupport", logging]),
-        .testTarget(name: "FileSharesTests", dependencies: ["FileShares", "Security", "ErrorCodes", logging]),
+        .testTarget(
+            name: "FileSharesTests", dependencies: ["FileShares", "Security", "TestSupport", "ErrorCodes", logging]),
         .testTarget(name: "NodeSetupTests", dependencies: ["NodeSetup", "Reservations"]),
-        .testTarget(name: "VolumesTests", dependencies: ["Volumes", "Reservations", "ErrorCodes"]),
+        .testTarget(name: "VolumesTests", dependencies: ["Volumes", "Reservations", "TestSupport", "ErrorCodes"]),
         .testTarget(
             name: "ValidationTests",
             dependencies: [
-                "Validation", "ClusPrepClient", "ClusterProtocols", "NDR", "Reservations", "Volumes", "ErrorCodes",
+                "Validation", "ClusPrepClient", "ClusterProtocols", "NDR", "Reservations", "Volumes", "TestSupport",
+                "ErrorCodes",
             ]),
         .testTarget(
             name: "ClusterEngineTests",

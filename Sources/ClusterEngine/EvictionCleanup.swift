@@ -37,6 +37,8 @@ public actor EvictionCleanup {
         public var clock: any Clock<Duration> = ContinuousClock()
         /// The time of day, in milliseconds since 1970-01-01 00:00:00 UTC: for the record, which may outlive the process.
         public var now: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1000) }
+        /// How many requests may be under way at a time.
+        public var maximumRequests = EvictionCleanup.maximumRequests
         /// Hears what is done.
         public var logger: Logger
 
@@ -54,7 +56,7 @@ public actor EvictionCleanup {
         public let finished: Task<Result<Void, CleanupError>, Never>
     }
 
-    /// How many requests may be under way at a time. Each may wait for weeks.
+    /// How many requests may be under way at a time, where nothing else is said. Each may wait for weeks.
     public static let maximumRequests = 256
 
     private let engine: ClusterEngine
@@ -97,7 +99,7 @@ public actor EvictionCleanup {
 
     private nonisolated func admit() -> Bool {
         requests.withLock { count in
-            guard count < Self.maximumRequests else { return false }
+            guard count < environment.maximumRequests else { return false }
             count += 1
             return true
         }

@@ -17,6 +17,8 @@ struct ClusterCleanupTests {
 
     /// A node that is a member, with a clock of its own for both timers.
     struct Node {
+        static let maximumRequests = 8
+
         let engine: ClusterEngine
         let clock = ManualClock()
         let client: IClusterCleanupClient
@@ -27,6 +29,7 @@ struct ClusterCleanupTests {
             try await engine.configureServiceSecret(SecretBytes([1, 2, 3]))
             var cleanup = EvictionCleanup.Environment.node(disks: disks, shares: nil, logger: silent)
             cleanup.clock = clock
+            cleanup.maximumRequests = Self.maximumRequests
             var environment = ClusterCleanup.Environment(
                 cleanup: EvictionCleanup(engine: engine, environment: cleanup), disks: disks, logger: silent)
             environment.clock = clock
@@ -148,7 +151,7 @@ struct ClusterCleanupTests {
     @Test
     func requestsAreLimited() async throws {
         try await Self.withNode { node async throws in
-            let limit = EvictionCleanup.maximumRequests
+            let limit = Node.maximumRequests
             try await withThrowingTaskGroup(of: UInt32.self) { group in
                 for _ in 0..<limit { group.addTask { try await node.cleanUp(delay: .max, timeout: 1000) } }
                 await node.clock.sleepers(2 * limit)

@@ -5,10 +5,12 @@ import HostInventory
 import Logging
 import NDR
 import Reservations
+import TestSupport
 import Testing
 
 @testable import ClusPrepServer
 
+@Suite(.offThePool)
 struct ClusterUpdateTests {
     private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 

@@ -1,8 +1,10 @@
 import ClusterProtocols
 import NDR
+import TestSupport
 import Testing
 
 /// ADAPTERLIST and ADAPTERLIST2 ([MS-CSVP] 2.2.11 to 2.2.17). The expected octets are written down by hand from the figures there.
+@Suite(.offThePool)
 struct AdapterListTests {
     // MARK: What both have
 

@@ -2,9 +2,11 @@ import ClusterProtocols
 import ErrorCodes
 import Foundation
 import NDR
+import TestSupport
 import Testing
 
 /// ADD_ROUTES_REQUEST and ADD_ROUTES_REPLY ([MS-CSVP] 2.2.19, 2.2.22).
+@Suite(.offThePool)
 struct RouteRequestTests {
     private static let request = RouteRequest(
         localVirtual: address("fe80::1"),

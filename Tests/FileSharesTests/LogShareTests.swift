@@ -1,12 +1,13 @@
 import ErrorCodes
 import Foundation
 import Logging
+import TestSupport
 import Testing
 
 @testable import FileShares
 
 /// With a real smbd, and smbclient as the judge of who may read what.
-@Suite(.serialized, .enabled(if: SambaServer.isAvailable, "run as root, and install samba and smbclient"))
+@Suite(.offThePool, .serialized, .enabled(if: SambaServer.isAvailable, "run as root, and install samba and smbclient"))
 struct LogShareTests {
     /// The group that the account nobody is in.
     private static let group = getpwnam("nobody").map { $0.pointee.pw_gid } ?? 65534

@@ -1,6 +1,7 @@
 import ErrorCodes
 import Foundation
 import Logging
+import TestSupport
 import Testing
 
 @testable import FileShares
@@ -36,7 +37,7 @@ private func paths(_ texts: String...) throws -> [SharePath] {
 }
 
 /// With a real smbd, and smbclient as the judge of what it shares.
-@Suite(.serialized, .enabled(if: SambaServer.isAvailable, "run as root, and install samba and smbclient"))
+@Suite(.offThePool, .serialized, .enabled(if: SambaServer.isAvailable, "run as root, and install samba and smbclient"))
 struct SambaFileSharesTests {
     @Test("A share is there for those who know the test, and gone with its last holder")
     func lifeOfAShare() async throws {

@@ -1,12 +1,13 @@
 import DCERPC
 import NDR
 import Security
+import TestSupport
 import Testing
 
 @testable import Replay
 
 /// The captures of the fixtures, judged by tshark.
-@Suite struct FixtureTests {
+@Suite(.offThePool) struct FixtureTests {
     @Test(arguments: Capture.all)
     func agreesWithTshark(_ capture: Capture) throws {
         let traffic = try capture.traffic()

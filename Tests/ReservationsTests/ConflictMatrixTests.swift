@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Reservations
@@ -9,7 +10,7 @@ import Testing
 /// types of those; under their Exclusive Access types. Each row says which clause has it. Where the clause could not be
 /// consulted itself, the row was compared with two targets that were written from it, LIO (`core_scsi3_pr_seq_non_holder`)
 /// and SCST (its table of operation codes).
-@Suite struct ConflictMatrixTests {
+@Suite(.offThePool) struct ConflictMatrixTests {
     /// What is sent.
     enum Request: Sendable {
         /// A descriptor block in hexadecimal, with so many blocks of data.

@@ -9,7 +9,7 @@ import Testing
 ///
 /// `CLUSPREP_DIFFERENTIAL_SEQUENCES` is the number of sequences, 500 unless told; `CLUSPREP_DIFFERENTIAL_SEED` the first one's seed,
 /// the next one's being one more. A sequence that fails is told with its seed and its commands.
-@Suite(.enabled(if: TargetDaemon.isInstalled, "install tgt")) struct DifferentialTests {
+@Suite(.offThePool, .enabled(if: TargetDaemon.isInstalled, "install tgt")) struct DifferentialTests {
     static let blocks = 64
     static let steps = 12
 

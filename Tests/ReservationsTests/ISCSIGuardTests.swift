@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Reservations
 
 /// What a target sends that libiscsi could not bear, or that its digests do not fit.
-@Suite struct ISCSIGuardTests {
+@Suite(.offThePool) struct ISCSIGuardTests {
     /// Long enough for what answers, short enough to wait for what does not.
     private static let brief = Duration.milliseconds(300)
 

@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Reservations
 
 /// Targets that do not behave, each a few lines of a fake one.
-@Suite struct ISCSIHostileTests {
+@Suite(.offThePool) struct ISCSIHostileTests {
     /// Long enough for what answers, short enough to wait for what does not.
     private static let brief = Duration.milliseconds(300)
 

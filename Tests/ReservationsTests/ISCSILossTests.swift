@@ -4,7 +4,7 @@ import Testing
 @testable import Reservations
 
 /// Sessions that break, against tgtd, which ties registrations to sessions.
-@Suite(.enabled(if: TargetDaemon.isInstalled, "install tgt"), .serialized) struct ISCSILossTests {
+@Suite(.offThePool, .enabled(if: TargetDaemon.isInstalled, "install tgt"), .serialized) struct ISCSILossTests {
     private static let block = [UInt8](repeating: 0x5A, count: 512)
 
     /// A disk of node 1 through a cable that can be cut, with a registration and a reservation.

@@ -4,7 +4,7 @@ import Testing
 @testable import Reservations
 
 /// One target by several portals.
-@Suite(.enabled(if: TargetDaemon.isInstalled, "install tgt"), .serialized) struct ISCSIPathsTests {
+@Suite(.offThePool, .enabled(if: TargetDaemon.isInstalled, "install tgt"), .serialized) struct ISCSIPathsTests {
     private static let block = [UInt8](repeating: 0x33, count: 512)
 
     private func disk(_ cables: [FakeCable], node: Int = 1) throws -> Disk {

@@ -5,7 +5,7 @@ import Testing
 @testable import Reservations
 
 /// iSCSI against tgtd, a target of other people's making.
-@Suite(.enabled(if: TargetDaemon.isInstalled, "install tgt"), .serialized) struct ISCSITests {
+@Suite(.offThePool, .enabled(if: TargetDaemon.isInstalled, "install tgt"), .serialized) struct ISCSITests {
     private static let opener = TargetOpener(initiator: .node("node1"))
 
     private func disk(_ target: TargetDaemon, node: Int = 1, unit: Int = 1) throws -> Disk {
@@ -94,8 +94,10 @@ import Testing
         let executor = BlockingExecutor(threads: 2)
         let clock = ManualClock()
         let disks = (try disk(target, node: 1), try disk(target, node: 2))
-        let first = DiskOwnership(disk: disks.0, key: key(0xA), executor: executor, clock: clock)
-        let second = DiskOwnership(disk: disks.1, key: key(0xB), executor: executor, clock: clock)
+        let first = DiskOwnership(
+            disk: disks.0, key: key(0xA), executor: executor, clock: clock, commandClock: ManualClock())
+        let second = DiskOwnership(
+            disk: disks.1, key: key(0xB), executor: executor, clock: clock, commandClock: ManualClock())
         try await first.arbitrate()
         #expect(await first.isOwned)
         try disks.0.write(block: 5, [UInt8](repeating: 1, count: 512))
@@ -153,7 +155,8 @@ import Testing
 }
 
 /// Who is let in, and by whom.
-@Suite(.enabled(if: TargetDaemon.isInstalled, "install tgt"), .serialized) struct ISCSIAuthenticationTests {
+@Suite(.offThePool, .enabled(if: TargetDaemon.isInstalled, "install tgt"), .serialized) struct ISCSIAuthenticationTests
+{
     private static let account = TargetDaemon.Account(user: "node1", password: "in-secret-12345")
     private static let outgoing = TargetDaemon.Account(user: "storage", password: "out-secret-1234", isOutgoing: true)
 
@@ -204,7 +207,7 @@ import Testing
 }
 
 /// What portals tell of themselves.
-@Suite(.enabled(if: TargetDaemon.isInstalled, "install tgt"), .serialized) struct ISCSIDiscoveryTests {
+@Suite(.offThePool, .enabled(if: TargetDaemon.isInstalled, "install tgt"), .serialized) struct ISCSIDiscoveryTests {
     @Test func findsTargetsAndUnits() throws {
         let target = try TargetDaemon(units: 2)
         let portal = try ISCSIPortal(parsing: "127.0.0.1:\(target.port)")

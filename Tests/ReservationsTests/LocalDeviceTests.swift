@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Reservations
 
 /// Block devices of the machine the tests run on.
-@Suite struct LocalDeviceTests {
+@Suite(.offThePool) struct LocalDeviceTests {
     static var canUseLoopDevices: Bool {
         geteuid() == 0 && access("/dev/loop-control", R_OK | W_OK) == 0 && losetup != nil
     }

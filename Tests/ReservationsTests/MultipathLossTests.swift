@@ -4,7 +4,7 @@ import Testing
 @testable import Reservations
 
 /// A path is lost at every step there is: each command of a sequence, before the unit and behind it, on each path.
-@Suite struct MultipathLossTests {
+@Suite(.offThePool) struct MultipathLossTests {
     /// What a host does with a unit; each ends well, whatever happens to one of its paths.
     enum Step: CaseIterable {
         case register, change, reserve, write, preemptOwn, release, preempt, clear, unregister

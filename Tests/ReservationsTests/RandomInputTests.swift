@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Reservations
 
 /// What must hold whatever comes in. The seeds are fixed, so a failure can be repeated.
-@Suite struct RandomInputTests {
+@Suite(.offThePool) struct RandomInputTests {
     /// No sequence of commands makes a state that could not be read back, or loses count.
     @Test(arguments: 0..<20 as Range<UInt64>)
     func everyStateMakesSense(seed: UInt64) throws {

@@ -1,11 +1,12 @@
 import Foundation
 import Reservations
+import TestSupport
 import Testing
 
 @testable import Volumes
 
 /// [MS-CSVP] 3.2.4.21: two sectors that belong to nothing.
-@Suite struct ArbitrationSectorTests {
+@Suite(.offThePool) struct ArbitrationSectorTests {
     private func disk() -> MemoryDevice {
         MemoryDevice(blockCount: 100_000)
     }

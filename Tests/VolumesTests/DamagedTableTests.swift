@@ -1,10 +1,11 @@
 import ErrorCodes
 import Reservations
+import TestSupport
 import Testing
 
 @testable import Volumes
 
-@Suite struct DamagedTableTests {
+@Suite(.offThePool) struct DamagedTableTests {
     private let diskID = DiskGUID.random()
 
     /// A GPT disk of 64 MiB in memory.

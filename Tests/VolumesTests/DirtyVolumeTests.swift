@@ -1,12 +1,13 @@
 import ErrorCodes
 import Foundation
 import Reservations
+import TestSupport
 import Testing
 
 @testable import Volumes
 
 /// Volumes in a state that only Windows can resolve, and files with properties that are not served.
-@Suite(.needs("mkntfs", "ntfscp", "ntfsinfo", "dd"))
+@Suite(.offThePool, .needs("mkntfs", "ntfscp", "ntfsinfo", "dd"))
 struct DirtyVolumeTests {
     @Test func aHibernatedVolumeIsRefused() throws {
         let bench = try Workbench()

@@ -1,10 +1,11 @@
 import Foundation
 import Reservations
+import TestSupport
 import Testing
 
 @testable import Volumes
 
-@Suite(.needs("mkntfs"))
+@Suite(.offThePool, .needs("mkntfs"))
 struct DiskImageTests {
     @Test func imagesAreSparseAndPrivate() throws {
         let folder = try TemporaryFolder()

@@ -1,11 +1,12 @@
 import Foundation
 import Reservations
+import TestSupport
 import Testing
 
 @testable import Volumes
 
 /// Disks that belong to something else as a whole, whatever their first block says.
-@Suite struct DiskOwnerTests {
+@Suite(.offThePool) struct DiskOwnerTests {
     private func owner(_ device: any BlockDevice) throws -> String? {
         for case .owned(let owner) in try PartitionTable.read(from: device).problems { return owner }
         return nil

@@ -1,10 +1,11 @@
 import Reservations
+import TestSupport
 import Testing
 
 @testable import Volumes
 
 /// Disks of the Logical Disk Manager; the header's layout is that of Linux' block/partitions/ldm.c.
-@Suite struct DynamicDiskTests {
+@Suite(.offThePool) struct DynamicDiskTests {
     private let guid = "1b77da20-c717-11d0-a5be-00a0c91db73c"
 
     private func header(data: (UInt64, UInt64), database: (UInt64, UInt64), version: UInt16 = 2) -> [UInt8] {

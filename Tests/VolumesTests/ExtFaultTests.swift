@@ -2,12 +2,13 @@ import ErrorCodes
 import Foundation
 import Reservations
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Volumes
 
 /// A disk under an ext volume that fails, is taken away or stops being written to in the middle.
-@Suite(.needs("mke2fs", "e2fsck", "debugfs"))
+@Suite(.offThePool, .needs("mke2fs", "e2fsck", "debugfs"))
 struct ExtFaultTests {
     private let conflict = Win32Error.busy
 

@@ -1,12 +1,13 @@
 import ErrorCodes
 import Foundation
 import Reservations
+import TestSupport
 import Testing
 
 @testable import Volumes
 
 /// Volumes that somebody has to look at first, and features that are not served.
-@Suite(.needs("mke2fs", "e2fsck", "debugfs", "tune2fs"))
+@Suite(.offThePool, .needs("mke2fs", "e2fsck", "debugfs", "tune2fs"))
 struct ExtStateTests {
     /// A journal to be replayed, no clean dismount, errors found, a removed file that was still open, one in the orphan file.
     @Test(arguments: [

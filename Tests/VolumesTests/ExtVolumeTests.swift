@@ -1,12 +1,13 @@
 import ErrorCodes
 import Foundation
 import Reservations
+import TestSupport
 import Testing
 
 @testable import Volumes
 
 /// Files that we write are read by debugfs and found in order by e2fsck, and the reverse.
-@Suite(.needs("mke2fs", "e2fsck", "debugfs"))
+@Suite(.offThePool, .needs("mke2fs", "e2fsck", "debugfs"))
 struct ExtVolumeTests {
     /// Block sizes, block maps and extents, checksums of all kinds, group layouts, clusters, inodes without room, data in inodes.
     static let variants: [[String]] = [

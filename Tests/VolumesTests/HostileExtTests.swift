@@ -1,11 +1,12 @@
 import Foundation
 import Reservations
+import TestSupport
 import Testing
 
 @testable import Volumes
 
 /// Ext volumes whose structures were written by an enemy: nothing crashes, hangs or is written outside the partition.
-@Suite(.needs("mke2fs", "e2fsck", "debugfs"))
+@Suite(.offThePool, .needs("mke2fs", "e2fsck", "debugfs"))
 struct HostileExtTests {
     private static let before = 64
     private static let behind = 64

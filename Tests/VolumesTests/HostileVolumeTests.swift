@@ -1,6 +1,7 @@
 import Foundation
 import Reservations
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Volumes
@@ -37,7 +38,7 @@ final class ScratchDevice: BlockDevice {
 }
 
 /// Volumes whose structures were written by an enemy: nothing crashes, hangs or is written outside the partition.
-@Suite(.needs("mkntfs"))
+@Suite(.offThePool, .needs("mkntfs"))
 struct HostileVolumeTests {
     @Test(arguments: 1...4) func alteredStructures(seed: UInt64) throws {
         let bench = try Workbench(size: 16 << 20)

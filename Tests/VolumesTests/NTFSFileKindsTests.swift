@@ -1,12 +1,13 @@
 import ErrorCodes
 import Foundation
 import Reservations
+import TestSupport
 import Testing
 
 @testable import Volumes
 
 /// Files that are more than a row of clusters, and names that Windows takes for each other.
-@Suite(.needs("mkntfs", "ntfscat", "ntfsls", "ntfsfix", "ntfsinfo", "ntfscp", "ntfscmp", "dd"))
+@Suite(.offThePool, .needs("mkntfs", "ntfscat", "ntfsls", "ntfsfix", "ntfsinfo", "ntfscp", "ntfscmp", "dd"))
 struct NTFSFileKindsTests {
     private func contents(_ bench: Workbench, _ path: String) throws -> [UInt8] {
         let result = try Tool.run("ntfscat", [bench.cutOut(), path], mixed: false)

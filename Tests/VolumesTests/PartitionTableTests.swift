@@ -1,11 +1,12 @@
 import ErrorCodes
 import Foundation
 import Reservations
+import TestSupport
 import Testing
 
 @testable import Volumes
 
-@Suite struct PartitionTableTests {
+@Suite(.offThePool) struct PartitionTableTests {
     /// Table made by sfdisk, read by us.
     private func disk(_ script: String) throws -> (TemporaryFolder, FileDevice) {
         let folder = try TemporaryFolder()

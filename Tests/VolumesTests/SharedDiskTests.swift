@@ -2,12 +2,13 @@ import ErrorCodes
 import Foundation
 import Reservations
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Volumes
 
 /// Two nodes and one disk: a volume above a persistent reservation.
-@Suite(.needs("mkntfs", "ntfscat", "ntfsfix", "dd"))
+@Suite(.offThePool, .needs("mkntfs", "ntfscat", "ntfsfix", "dd"))
 struct SharedDiskTests {
     private let first = ReservationKey(rawValue: 0xA1)
     private let second = ReservationKey(rawValue: 0xB2)

@@ -2,12 +2,13 @@ import ErrorCodes
 import Foundation
 import Reservations
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Volumes
 
 /// A disk that fails, is taken away or stops being written to in the middle.
-@Suite(.needs("mkntfs", "ntfscat", "ntfsls", "ntfsfix", "dd"))
+@Suite(.offThePool, .needs("mkntfs", "ntfscat", "ntfsls", "ntfsfix", "dd"))
 struct VolumeFaultTests {
     /// What a reservation conflict becomes above SCSI.
     private let conflict = Win32Error.busy

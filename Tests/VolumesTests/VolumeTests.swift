@@ -1,12 +1,13 @@
 import ErrorCodes
 import Foundation
 import Reservations
+import TestSupport
 import Testing
 
 @testable import Volumes
 
 /// Files that we write are read by ntfs-3g's own tools from the partition cut out of the image, and the reverse.
-@Suite(.needs("mkntfs", "ntfscat", "ntfsls", "ntfsfix", "ntfsinfo", "ntfscp", "dd"))
+@Suite(.offThePool, .needs("mkntfs", "ntfscat", "ntfsls", "ntfsfix", "ntfsinfo", "ntfscp", "dd"))
 struct VolumeTests {
     private func contents(_ bench: Workbench, _ path: String) throws -> [UInt8] {
         let result = try Tool.run("ntfscat", [bench.cutOut(), path], mixed: false)

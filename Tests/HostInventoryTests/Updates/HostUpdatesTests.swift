@@ -1,10 +1,12 @@
 import ErrorCodes
 import Foundation
+import TestSupport
 import Testing
 
 @testable import HostInventory
 
 /// Whole hosts: what is in their folders, and what is said of it.
+@Suite(.offThePool)
 struct HostUpdatesTests {
     static func makeHost(_ status: String) throws -> FakeHost {
         let host = try FakeHost()

@@ -1,8 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import HostInventory
 
+@Suite(.offThePool)
 struct ProgramOutputTests {
     private func shell(_ script: String, limit: Int = 1 << 20, seconds: Int = 60) throws -> ProgramOutput {
         try ProgramOutput.of("/bin/sh", ["-c", script], limit: limit, seconds: seconds)

@@ -1,10 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import HostInventory
 
 /// A real database of rpm's, made by rpm and of packages from rpmbuild.
 @Suite(
+    .offThePool,
     .enabled(
         if: ["/usr/bin/rpm", "/usr/bin/rpmbuild"].allSatisfy(FileManager.default.isExecutableFile(atPath:)),
         "install rpm (rpm-build on Fedora and its like)"))
