@@ -1,6 +1,7 @@
 import Foundation
 import Reservations
 import Synchronization
+import TestSupport
 import Testing
 import Volumes
 
@@ -34,6 +35,9 @@ import Volumes
         var options = TargetValidation.Options()
         options.timing = try #require(OwnershipTiming(challenge: .seconds(3), defence: .milliseconds(100)))
         options.listening = .zero ... .zero
+        options.clock = TurnClock()
+        // Which nobody advances: no command is ever late.
+        options.commandClock = ManualClock()
         return options
     }
 
@@ -390,6 +394,69 @@ private final class Mailbox: Sendable {
         task.withLock {
             isCancelled = true
             value?.cancel()
+        }
+    }
+}
+
+/// A clock that stands still until two wait for it, an owner and a challenger, and then goes on to the earlier one's time: so an owner
+/// has looked at its disk before a challenge is over, however busy the machine is.
+private final class TurnClock: Clock {
+    struct Instant: InstantProtocol {
+        var offset: Duration
+
+        func advanced(by duration: Duration) -> Instant { Instant(offset: offset + duration) }
+        func duration(to other: Instant) -> Duration { other.offset - offset }
+        static func < (left: Instant, right: Instant) -> Bool { left.offset < right.offset }
+    }
+
+    private struct Sleeper {
+        var deadline: Instant
+        var continuation: CheckedContinuation<Void, any Error>
+    }
+
+    private struct State {
+        var now = Instant(offset: .zero)
+        var next = 0
+        var sleepers: [Int: Sleeper] = [:]
+        var cancelled: Set<Int> = []
+
+        /// Who is to wake up: nobody while fewer than two wait.
+        mutating func wake() -> [CheckedContinuation<Void, any Error>] {
+            guard sleepers.count > 1, let earliest = sleepers.values.map(\.deadline).min() else { return [] }
+            now = max(now, earliest)
+            let due = sleepers.filter { $0.value.deadline <= earliest }
+            for number in due.keys { sleepers[number] = nil }
+            return due.values.map(\.continuation)
+        }
+    }
+
+    private let state = Mutex(State())
+
+    var now: Instant { state.withLock(\.now) }
+    var minimumResolution: Duration { .nanoseconds(1) }
+
+    func sleep(until deadline: Instant, tolerance: Duration?) async throws {
+        let number = state.withLock { state in
+            defer { state.next += 1 }
+            return state.next
+        }
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let woken = state.withLock { state -> [CheckedContinuation<Void, any Error>]? in
+                    if state.cancelled.remove(number) != nil { return nil }
+                    state.sleepers[number] = Sleeper(deadline: deadline, continuation: continuation)
+                    return state.wake()
+                }
+                if woken == nil { continuation.resume(throwing: CancellationError()) }
+                woken?.forEach { $0.resume() }
+            }
+        } onCancel: {
+            let sleeper = state.withLock { state in
+                let sleeper = state.sleepers.removeValue(forKey: number)
+                if sleeper == nil { state.cancelled.insert(number) }
+                return sleeper
+            }
+            sleeper?.continuation.resume(throwing: CancellationError())
         }
     }
 }

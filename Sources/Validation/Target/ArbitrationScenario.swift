@@ -6,6 +6,10 @@ struct ArbitrationScenario: Sendable {
     let recorder: TestRecorder
     let executor: BlockingExecutor
     let timing: OwnershipTiming
+    /// What the waiting goes by.
+    let clock: any Clock<Duration>
+    /// What the commands' limits go by.
+    let commandClock: any Clock<Duration>
     /// Opens the unit as one of the two initiators: 0 or 1.
     let open: @Sendable (Int) throws -> any SCSITransport
     let names: [String]
@@ -68,7 +72,10 @@ struct ArbitrationScenario: Sendable {
 
     private func owners() async throws -> (DiskOwnership, DiskOwnership) {
         let disks = try await executor.run { try (0...1).map { try Disk(transport: try open($0)) } }
-        let owners = zip(disks, keys).map { DiskOwnership(disk: $0, key: $1, timing: timing, executor: executor) }
+        let owners = zip(disks, keys).map {
+            DiskOwnership(
+                disk: $0, key: $1, timing: timing, executor: executor, clock: clock, commandClock: commandClock)
+        }
         return (owners[0], owners[1])
     }
 

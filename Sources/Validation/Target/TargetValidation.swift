@@ -43,6 +43,10 @@ public struct TargetValidation: Sendable {
         public var timing = OwnershipTiming.standard
         /// How long the validation listens for others before it changes anything: at least, and at most.
         public var listening = Duration.seconds(1)...Duration.seconds(3)
+        /// What the waiting of arbitrations goes by.
+        var clock: any Clock<Duration> = ContinuousClock()
+        /// What the time goes by in which the unit has to answer an arbitration's commands.
+        var commandClock: any Clock<Duration> = ContinuousClock()
 
         /// All tests, and none on a unit that is in use.
         public init() {}
@@ -246,8 +250,7 @@ public struct TargetValidation: Sendable {
     private func arbitrationScenario(_ recorder: TestRecorder) -> ArbitrationScenario {
         ArbitrationScenario(
             target: target, recorder: recorder, executor: BlockingExecutor(threads: 4), timing: options.timing,
-            open: open,
-            names: names, keys: keys)
+            clock: options.clock, commandClock: options.commandClock, open: open, names: names, keys: keys)
     }
 
     private func blocking(
