@@ -283,11 +283,11 @@ actor ReplaySession {
     private func limited<Value: Sendable>(
         _ client: RPCClient, _ work: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
-        let limit = options.timeLimit
+        let (limit, clock) = (options.timeLimit, options.clock)
         return try await withThrowingTaskGroup(of: Value.self) { group in
             group.addTask { try await work() }
             group.addTask {
-                try await Task.sleep(for: limit)
+                try await clock.sleep(for: limit)
                 throw ReplayTimeout(limit: limit)
             }
             defer { group.cancelAll() }

@@ -22,6 +22,8 @@ public struct Replayer: Sendable {
         public var rules: ReplayRules
         /// How long a server may take to connect, to bind, and to answer a call.
         public var timeLimit: Duration
+        /// What that goes by, but for the time to connect.
+        public var clock: any Clock<Duration> = ContinuousClock()
 
         /// From its parts.
         public init(

@@ -6,6 +6,7 @@ import NIOCore
 import NIOPosix
 import Security
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Replay
@@ -138,10 +139,22 @@ struct ReplayerTests {
         }
     }
 
-    private func replay(
-        _ traffic: CapturedTraffic, _ port: UInt16, limit: Duration = .seconds(20)
-    ) async -> ReplayReport {
-        await Replayer(.init(host: "127.0.0.1", port: port, timeLimit: limit)).replay(traffic)
+    private func replay(_ traffic: CapturedTraffic, _ port: UInt16) async -> ReplayReport {
+        await Replayer(.init(host: "127.0.0.1", port: port, timeLimit: .seconds(3600))).replay(traffic)
+    }
+
+    /// Says something to whoever connects. Not in the initializer, whose future the connection waits for.
+    private final class Greeter: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+        private let octets: [UInt8]
+
+        init(octets: [UInt8]) { self.octets = octets }
+
+        func channelActive(context: ChannelHandlerContext) {
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: octets)), promise: nil)
+            context.fireChannelActive()
+        }
     }
 
     @Test func theSameServerAnswersTheSame() async throws {
@@ -174,19 +187,33 @@ struct ReplayerTests {
     @Test func aServerThatNeverAnswersHoldsNobodyUp() async throws {
         // The first call never ends, those of other associations do.
         let isFirst = Mutex(true)
+        let asked = AsyncStream.makeStream(of: Void.self)
         let service = Cluster(name: {
             if isFirst.withLock({ first in
                 defer { first = false }
                 return first
             }) {
+                asked.continuation.finish()
                 try await Task.sleep(for: .seconds(3600))
             }
             return "cluster"
         })
         let silent = Self.association(
             1, [(3, [], try Self.names("cluster"), 1, 2), (3, [], try Self.names("cluster"), 3, 4)])
+        let traffic = Self.traffic(silent, try Self.session(2))
+        let clock = ManualClock()
+        let told = AsyncStream.makeStream(of: Int.self)
         let report = try await withServer(service) { port in
-            await replay(Self.traffic(silent, try Self.session(2)), port, limit: .milliseconds(500))
+            var options = Replayer.Options(host: "127.0.0.1", port: port, timeLimit: .seconds(3600))
+            options.clock = clock
+            let replayer = Replayer(options)
+            async let replayed = replayer.replay(traffic) { told.continuation.yield($0.id) }
+            for await _ in asked.stream {}
+            // The other association's first call has its answer: nobody but the silent call waits for the clock.
+            for await id in told.stream where id == 200 { break }
+            await clock.sleepers(1)
+            clock.advance(by: .seconds(3600))
+            return await replayed
         }
         #expect(report.calls.map(\.verdict) == [.differs, .differs, .allowed, .same, .same])
         #expect(report.calls[0].detail?.hasPrefix("no answer within") == true)
@@ -221,13 +248,16 @@ struct ReplayerTests {
         let group = MultiThreadedEventLoopGroup.singleton
         let server = try await ServerBootstrap(group: group)
             .childChannelInitializer { channel in
-                channel.writeAndFlush(ByteBuffer(bytes: Self.garbage))
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Greeter(octets: Self.garbage))
+                }
             }
             .bind(host: "127.0.0.1", port: 0).get()
         let port = UInt16(try #require(server.localAddress?.port))
         let report = await replay(Self.traffic(try Self.session()), port)
         try await server.close()
         #expect(report.negotiations.map(\.verdict) == [.differs])
+        #expect(report.negotiations.allSatisfy { $0.detail?.contains("no answer within") == false })
         #expect(report.calls.map(\.verdict) == [.differs, .differs, .differs])
         #expect(report.exitStatus == 1)
     }
