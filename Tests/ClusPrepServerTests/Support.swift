@@ -46,7 +46,9 @@ struct TestNode {
             },
             key: key,
             makeOwnership: { disk, lost in
-                DiskOwnership(disk: disk, key: key, executor: executor, clock: clock, onLost: lost)
+                // Commands' limits go by a clock that stands still: a busy machine is no silent disk.
+                DiskOwnership(
+                    disk: disk, key: key, executor: executor, clock: clock, commandClock: ManualClock(), onLost: lost)
             },
             executor: executor, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         environment.clock = clock

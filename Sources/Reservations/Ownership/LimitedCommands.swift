@@ -29,8 +29,10 @@ actor LimitedCommands {
             self.overdue = nil
         }
         let executor = executor
-        let task = Task { try await executor.run(body) }
-        guard let result = await first(of: task, limit: limit) else {
+        // Noted where it ends: on a busy machine the news of that may come later than the limit.
+        let ended = EndedBody<T>()
+        let task = Task { try await executor.run { try ended.note(body) } }
+        guard let result = await first(of: task, limit: limit) ?? ended.result else {
             overdue = Task { _ = await task.result }
             throw SCSIError.timedOut(name: name, limit: limit)
         }
@@ -54,6 +56,19 @@ actor LimitedCommands {
                 outcome.settle(result)
             }
         }
+    }
+}
+
+/// How a body has ended, for who has not heard of it yet.
+private final class EndedBody<Value: Sendable>: Sendable {
+    private let outcome = Mutex<Result<Value, any Error>?>(nil)
+
+    var result: Result<Value, any Error>? { outcome.withLock { $0 } }
+
+    func note(_ body: () throws -> Value) throws -> Value {
+        let result = Result { try body() }
+        outcome.withLock { $0 = result }
+        return try result.get()
     }
 }
 
