@@ -261,18 +261,29 @@ private final class LogNode: Sendable {
     func badSections() async throws {
         struct Failure: Error, CustomStringConvertible { let description = "no kernel" }
         let clock = ManualClock()
+        let gates = (AsyncStream.makeStream(of: Void.self), AsyncStream.makeStream(of: Void.self))
         let node = try LogNode { environment in
             environment.clock = clock
             environment.sections[.cluster] = [
-                ClusterLogSection("Failing") { throw Failure() },
+                ClusterLogSection("Failing") {
+                    for await _ in gates.0.stream {}
+                    throw Failure()
+                },
                 ClusterLogSection("Endless") {
                     await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
                     return []
                 },
-                ClusterLogSection("Good") { ["good"] },
+                ClusterLogSection("Good") {
+                    for await _ in gates.1.stream {}
+                    return ["good"]
+                },
             ]
         }
         async let answer = node.third.generateClusterLog(.init(SpanMinutes: 1))
+        // All have begun before two of them end; then only the endless one waits.
+        await clock.sleepers(3)
+        gates.0.continuation.finish()
+        gates.1.continuation.finish()
         await clock.sleepers(1)
         clock.advance(by: .seconds(15))
         let text = try node.file(try await answer.LogFilePath)
