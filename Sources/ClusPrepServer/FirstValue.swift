@@ -13,8 +13,10 @@ func firstValue<T: Sendable>(
             answer.give(nil)
         }
         Task {
-            answer.give(await task.value)
+            let value = await task.value
+            // First: whoever has the value is to find nobody waiting for the clock any more.
             timer.cancel()
+            answer.give(value)
         }
     }
 }

@@ -30,8 +30,9 @@ enum CallLimit {
             outcome.settle(.failure(SilentNode(limit: limit)))
         }
         Task {
-            outcome.settle(await work.result)
+            let result = await work.result
             timer.cancel()
+            outcome.settle(result)
         }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { outcome.wait($0) }
