@@ -7,7 +7,7 @@ import Volumes
 @testable import ClusPrepServer
 
 /// What goes on at a disk while calls wait for each other. Each of these would wait for ever where it fails.
-@Suite(.timeLimit(.minutes(1))) struct NodeDiskTurnTests {
+@Suite(.timeLimit(.minutes(15))) struct NodeDiskTurnTests {
     /// Holds up the calls to a disk until it is told to go on.
     actor Obstacle {
         private var isGone = false

@@ -23,6 +23,8 @@ struct LogShareTests {
         configuration.group = Self.group
         configuration.port = server.port
         configuration.sambaConfiguration = server.configurationFile
+        configuration.commandTime = .seconds(600)
+        configuration.connectionTime = .seconds(600)
         change(&configuration)
         return LogShare(
             configuration: configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

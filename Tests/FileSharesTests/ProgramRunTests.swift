@@ -54,8 +54,9 @@ struct ProgramRunTests {
         defer { unlink(fifo) }
         let reader = open(fifo, O_RDONLY | O_NONBLOCK)
         defer { close(reader) }
+        // Long enough for the shell to have its child: before that there is no writer whose end could be seen.
         await #expect(throws: ProgramRun.Failure.self) {
-            try await sh("sleep 1000 > \(fifo) & exec sleep 1000", timeout: .milliseconds(300))
+            try await sh("sleep 1000 > \(fifo) & exec sleep 1000", timeout: .seconds(5))
         }
         // The end of the file comes when the last of its writers has gone.
         var polled = pollfd(fd: reader, events: Int16(POLLIN), revents: 0)

@@ -19,6 +19,8 @@ private func service(
     configuration.user = "nobody"
     configuration.port = server.port
     configuration.sambaConfiguration = server.configurationFile
+    configuration.commandTime = .seconds(600)
+    configuration.connectionTime = .seconds(600)
     change(&configuration)
     return SambaFileShares(
         configuration: configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

@@ -6,7 +6,7 @@ import Testing
 /// What a target sends that libiscsi could not bear, or that its digests do not fit.
 @Suite(.offThePool) struct ISCSIGuardTests {
     /// Long enough for what answers, short enough to wait for what does not.
-    private static let brief = Duration.milliseconds(300)
+    private static let brief = Duration.seconds(2)
 
     private func transport(
         _ server: FakeServer, options: String = "", secret: ISCSISecret? = nil, timeout: Duration = .seconds(20),
@@ -181,7 +181,8 @@ import Testing
                 stream.write(answer.header + (isRight ? checksum : checksum.reversed()))
             }
         }
-        let transport = try transport(server, options: "header-digest=crc32c", timeout: Self.brief)
+        let transport = try transport(
+            server, options: "header-digest=crc32c", timeout: isRight ? .seconds(20) : Self.brief)
         if isRight {
             #expect(try transport.send(.testUnitReady).status == .good)
         } else {

@@ -6,7 +6,7 @@ import Testing
 /// Targets that do not behave, each a few lines of a fake one.
 @Suite(.offThePool) struct ISCSIHostileTests {
     /// Long enough for what answers, short enough to wait for what does not.
-    private static let brief = Duration.milliseconds(300)
+    private static let brief = Duration.seconds(2)
 
     private func transport(
         _ server: FakeServer, options: String = "", secret: ISCSISecret? = nil, timeout: Duration = .seconds(20),
@@ -147,7 +147,7 @@ import Testing
         let secret = ISCSISecret(
             user: "node1", password: "in-secret-12345", targetUser: "storage", targetPassword: "out-secret-1234")
         #expect(
-            iscsiFailure { try transport(server, secret: secret, timeout: .seconds(2)).connect() }
+            iscsiFailure { try transport(server, secret: secret).connect() }
                 == .targetNotAuthenticated)
     }
 

@@ -6,7 +6,7 @@ import Testing
 /// Accounts that somebody else checks.
 @Suite struct NTLMDomainTests {
     /// A shell script in place of `ntlm_auth`, which answers each question with the same lines.
-    private static func helper(_ answer: String, limit: Duration = .seconds(30)) -> NTLMAuthHelper {
+    private static func helper(_ answer: String, limit: Duration = .seconds(600)) -> NTLMAuthHelper {
         let script = "while read line; do if [ \"$line\" = . ]; then printf '\(answer)'; fi; done"
         return NTLMAuthHelper(command: ["/bin/sh", "-c", script], helpers: 1, limit: limit) { domain, user in
             (domain, user) == ("ELSEWHERE", "alice")
@@ -62,7 +62,9 @@ import Testing
                  fi;;
             esac; done
             """
-        let helper = NTLMAuthHelper(command: ["/bin/sh", "-c", script], helpers: 1) { _, _ in false }
+        let helper = NTLMAuthHelper(command: ["/bin/sh", "-c", script], helpers: 1, limit: .seconds(600)) { _, _ in
+            false
+        }
         let mallory = NTLMDomainLogon(
             domain: "ELSEWHERE", user: "mallory", workstation: "", serverChallenge: [], response: [])
         for _ in 0..<3 {
@@ -73,7 +75,7 @@ import Testing
 
     @Test func aHelperThatFailsIsNoAnswer() async throws {
         for command in [["/nonexistent/helper"], ["/bin/false"], []] {
-            let helper = NTLMAuthHelper(command: command, helpers: 1) { _, _ in false }
+            let helper = NTLMAuthHelper(command: command, helpers: 1, limit: .seconds(600)) { _, _ in false }
             await #expect(throws: SecurityError.self) { try await helper.check(Self.logon) }
         }
         // One that says nothing, or never ends.
@@ -81,7 +83,7 @@ import Testing
             command: ["/bin/sleep", "60"], helpers: 1, limit: .milliseconds(50)
         ) { _, _ in false }
         await #expect(throws: SecurityError.self) { try await silent.check(Self.logon) }
-        let endless = NTLMAuthHelper(command: ["/usr/bin/yes"], helpers: 1) { _, _ in false }
+        let endless = NTLMAuthHelper(command: ["/usr/bin/yes"], helpers: 1, limit: .seconds(600)) { _, _ in false }
         await #expect(throws: SecurityError.directoryUnavailable("the helper's answer has no end")) {
             try await endless.check(Self.logon)
         }
@@ -94,10 +96,11 @@ import Testing
         .enabled(if: FileManager.default.isExecutableFile(atPath: ntlmAuth), "install winbind"),
         arguments: [true, false])
     func sambaChecksForUs(isPasswordRight: Bool) async throws {
-        let helper = NTLMAuthHelper(command: [
+        let command = [
             Self.ntlmAuth, "--helper-protocol=ntlm-server-1", "--username=\(Sample.user)", "--domain=ELSEWHERE",
             "--password=\(Sample.password)", "--debuglevel=0",
-        ]) { _, _ in true }
+        ]
+        let helper = NTLMAuthHelper(command: command, limit: .seconds(600)) { _, _ in true }
         for _ in 0..<2 {
             let initiator = try Sample.initiator(
                 domain: "ELSEWHERE", password: isPasswordRight ? Sample.password : "wrong")

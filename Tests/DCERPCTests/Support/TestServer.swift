@@ -68,10 +68,16 @@ final class EchoService: RPCService {
 }
 
 /// Runs `body` against a server on the loopback interface, and shuts the server down.
+///
+/// Where a test does not say how long the server waits for clients, that is longer than a busy machine keeps a test waiting.
 func withServer(
-    _ services: [any RPCService], limits: RPCServerLimits = RPCServerLimits(), shutdownTime: Duration = .seconds(10),
+    _ services: [any RPCService], limits: RPCServerLimits = RPCServerLimits(), shutdownTime: Duration = .seconds(120),
     _ body: (RPCServer, UInt16) async throws -> Void
 ) async throws {
+    var limits = limits
+    let standard = RPCServerLimits()
+    if limits.unauthenticatedTime == standard.unauthenticatedTime { limits.unauthenticatedTime = .seconds(3600) }
+    if limits.longRequestSilence == standard.longRequestSilence { limits.longRequestSilence = .seconds(3600) }
     let environment = NTLMEnvironment(
         netbiosComputerName: "NODE1", netbiosDomainName: "DOMAIN", dnsComputerName: "node1.example.test",
         dnsDomainName: "example.test")
