@@ -100,8 +100,17 @@ final class FakeStream: Sendable {
 
 /// A TCP server on this machine that serves each connection by a closure on a thread of its own.
 final class FakeServer: Sendable {
+    /// A listening socket, closed by the last who has it: a number that is closed while a thread is about to accept from it may be
+    /// another test's socket by then.
+    private final class Listener: Sendable {
+        let descriptor: Int32
+
+        init(_ descriptor: Int32) { self.descriptor = descriptor }
+        deinit { close(descriptor) }
+    }
+
     let port: UInt16
-    private let listener: Int32
+    private let listener: Listener
     private let streams = Mutex<[FakeStream]>([])
     private let accepted = Mutex(0)
 
@@ -116,13 +125,18 @@ final class FakeServer: Sendable {
         let isKnown = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) == 0 }
         }
-        listener = descriptor
+        let listener = Listener(descriptor)
+        self.listener = listener
         port = UInt16(bigEndian: address.sin_port)
         guard isBound, isKnown else { throw POSIXError(.EADDRNOTAVAIL) }
         Thread.detachNewThread { [weak self] in
             while true {
-                let accepted = accept(descriptor, nil, nil)
-                guard accepted >= 0, let self else { return }
+                let accepted = accept(listener.descriptor, nil, nil)
+                guard accepted >= 0 else { return }
+                guard let self else {
+                    close(accepted)
+                    return
+                }
                 let stream = FakeStream(accepted)
                 self.streams.withLock { $0.append(stream) }
                 let number = self.accepted.withLock { count in
@@ -138,8 +152,7 @@ final class FakeServer: Sendable {
     }
 
     deinit {
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
+        shutdown(listener.descriptor, Int32(SHUT_RDWR))
         endAll()
     }
 
