@@ -116,12 +116,17 @@ import Testing
     }
 
     /// The same packets behind other link layers.
-    @Test(arguments: [113, 276, 0, 108, 101, 12, 1] as [UInt32])
-    func linkLayers(_ link: UInt32) throws {
+    @Test(
+        arguments: [
+            (113, false), (113, true), (276, false), (0, false), (108, false), (101, false), (12, false), (1, true),
+        ]
+            as [(UInt32, Bool)])
+    func linkLayers(_ link: UInt32, hasTags: Bool) throws {
         let capture = try Capture.named("impacket-network")
         let head: [UInt8] =
             switch link {
-            case 113: [0, 0, 3, 4, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0x08, 0x00]
+            case 113:
+                [0, 0, 3, 4, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0] + (hasTags ? [0x81, 0, 0, 9] : []) + [0x08, 0x00]
             case 276: [0x08, 0x00, 0, 0, 0, 0, 0, 1, 3, 4, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0]
             case 0: [2, 0, 0, 0]
             case 108: [0, 0, 0, 2]

@@ -149,6 +149,46 @@ import Testing
         #expect(call.orphaned == CaptureTime(nanoseconds: 1_700_000_000_004_000_000))
     }
 
+    /// The first and the last fragment of a request are not the whole of it: the one between was not captured, or is no PDU, or
+    /// one that cannot be read.
+    @Test(arguments: 0..<3) func aFragmentIsMissingInTheMiddle(_ kind: Int) throws {
+        var peer = Peer()
+        peer.open()
+        peer.send(.first, Peer.bind([(0, 1)]))
+        peer.send(.first, Peer.request(call: 2, context: 0, flags: 1))
+        var middle = Peer.request(call: 2, context: 0, flags: 0)
+        if kind == 1 { middle[0] = 6 }
+        // More authentication than there is room for.
+        if kind == 2 { middle[10] = 8 }
+        peer.send(.first, middle)
+        peer.send(.first, Peer.request(call: 2, context: 0, flags: 2))
+        var all = packets(of: peer.writer.octets)
+        if kind == 0 { all.remove(at: 4) }
+        var writer = CaptureWriter(link: 101)
+        for packet in all { writer.packet(packet.octets, at: packet.time) }
+        let traffic = try CaptureReader().read(octets: writer.octets)
+        let call = try #require(traffic.calls.first)
+        #expect(traffic.calls.count == 1)
+        #expect(traffic.counts.lostOctets == (kind == 0 ? 28 : 0))
+        #expect(call.request?.isComplete == false)
+        #expect(call.request?.stub == .plain([1, 2, 3, 4]))
+    }
+
+    /// A clock that was put back puts no call before its bind.
+    @Test func aClockThatWasPutBack() throws {
+        var peer = Peer()
+        peer.open()
+        peer.send(.first, Peer.bind([(0, 1)]))
+        peer.send(.first, Peer.request(call: 2, context: 0))
+        var writer = CaptureWriter(link: 101)
+        for (index, packet) in packets(of: peer.writer.octets).enumerated() {
+            writer.packet(packet.octets, at: packet.time - (index < 3 ? 0 : 1_000_000_000))
+        }
+        let traffic = try CaptureReader().read(octets: writer.octets)
+        let isBind = ReplaySchedule(traffic).steps.map { if case .negotiation = $0.work { true } else { false } }
+        #expect(isBind == [true, false])
+    }
+
     /// Of several binds without an answer, what was offered last is what is called; an answer makes an end of the offer.
     @Test func bindsWithoutAnswers() throws {
         for _ in 0..<8 {

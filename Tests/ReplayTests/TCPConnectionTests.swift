@@ -112,8 +112,25 @@ import Testing
         ])
         #expect(events == ["1:abc", "2:xy"])
         #expect(connection.isOver)
+        #expect(connection.closed != nil)
         #expect(connection.isSuperseded(by: .test(.first, sequence: 7, syn: true)))
         #expect(!connection.isSuperseded(by: segment(.first, 100, "abc")))
+    }
+
+    /// What comes later in the order of numbers comes no earlier, though it was captured so; nor does the end.
+    @Test func timesGoForward() {
+        var connection = TCPConnection(begin)
+        var times: [Int64] = []
+        for segment in [
+            begin, segment(.first, 103, "def", at: 3), segment(.first, 100, "abc", at: 5),
+            segment(.first, 106, "ghi", fin: true, at: 4),
+        ] {
+            connection.take(segment) { event in
+                if case .data(_, _, let time) = event { times.append(time.nanoseconds) }
+            }
+        }
+        #expect(times == [5, 5, 5])
+        #expect(connection.closed == CaptureTime(nanoseconds: 5))
     }
 
     @Test func nothingFromFarAway() {

@@ -4,7 +4,7 @@ import CPCAP
 enum LinkLayer: Sendable {
     /// Ethernet, with or without VLAN tags.
     case ethernet
-    /// Linux cooked, as of the pseudo-device "any", version 1.
+    /// Linux cooked, as of the pseudo-device "any", version 1, with or without VLAN tags.
     case cooked
     /// The same, version 2.
     case cooked2
@@ -32,7 +32,7 @@ enum LinkLayer: Sendable {
     func offsetOfIP(in octets: [UInt8]) -> Int? {
         switch self {
         case .ethernet: return afterEtherType(in: octets, at: 12)
-        case .cooked: return octets.count > 16 && Self.isIP(octets, at: 14) ? 16 : nil
+        case .cooked: return afterEtherType(in: octets, at: 14)
         case .cooked2: return octets.count > 20 && Self.isIP(octets, at: 0) ? 20 : nil
         case .null, .loop:
             // AF_INET is 2 everywhere, AF_INET6 is 10, 24, 28 or 30; and the version is in the next octet as well.

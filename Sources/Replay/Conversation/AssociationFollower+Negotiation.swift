@@ -33,6 +33,10 @@ extension AssociationFollower {
             }
         } catch {
             remarkOnce("a PDU of type \(header.type) cannot be read: \(error)", time)
+            // Without this fragment the message is not whole.
+            if [.request, .response].contains(header.type) {
+                store(Assembly.Key(callID: header.callID, isRequest: header.type == .request), isComplete: false)
+            }
         }
     }
 

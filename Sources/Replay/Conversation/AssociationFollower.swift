@@ -80,6 +80,7 @@ struct AssociationFollower {
                 return
             case .garbage(let error):
                 guard case .following(let client, _) = state else { return giveUp() }
+                breakOff(fromClient: side == client)
                 remarkOnce("octets of the \(side == client ? "client" : "server") are no PDU: \(error)", time)
             case .pdu(let header, let pdu):
                 let isClients = header.type.isClients
@@ -133,9 +134,15 @@ struct AssociationFollower {
         }
         builder.traffic.counts.lostOctets += count
         if side == client { isLossy.client = true } else { isLossy.server = true }
+        breakOff(fromClient: side == client)
         builder.remark(
             "\(count) octets of the \(side == client ? "client" : "server") are not in the capture",
             association: association, time: time)
+    }
+
+    /// What a side had begun to send may have a hole here: no later fragment makes a whole of it.
+    private mutating func breakOff(fromClient: Bool) {
+        for key in assemblies.keys where key.isRequest == fromClient { store(key, isComplete: false) }
     }
 
     /// Nothing follows.
@@ -163,6 +170,7 @@ struct AssociationFollower {
         }
         for key in assemblies.keys { store(key, isComplete: false) }
         closeExchanges(index)
+        builder.traffic.associations[index].closed = connection.closed
     }
 
     /// Says something about the association, and never again.

@@ -54,6 +54,8 @@ public struct CapturedAssociation: Sendable, Identifiable {
     public let began: CaptureTime
     /// When its last octets were captured.
     public internal(set) var ended: CaptureTime
+    /// When one end hung up, or nil if the capture does not have that.
+    public internal(set) var closed: CaptureTime?
     /// Whether the capture has its beginning. If not, presentation and security contexts from before are unknown.
     public internal(set) var hasBeginning = true
     /// The binds and alter_contexts, in their order.

@@ -68,8 +68,13 @@ struct TCPConnection {
     private var isReset = false
     /// When its last segment was captured.
     private(set) var lastTime: CaptureTime
+    /// When one side ended it, if that was captured.
+    private(set) var closed: CaptureTime?
 
     private var flows: [Flow] = [Flow(), Flow()]
+    /// The time of what was handed out last. What comes behind it in the order of numbers is no earlier, whatever its packet's
+    /// time says: a segment may be captured only when it is sent again, and clocks are put back.
+    private var clock = CaptureTime(nanoseconds: .min)
     private var waitingOctets = 0
 
     init(_ segment: TCPSegment) {
@@ -101,6 +106,7 @@ struct TCPConnection {
         if segment.isRST {
             // It may have been captured before what it follows, so nothing is given up for it.
             isReset = true
+            closed = closed ?? max(clock, segment.time)
             return
         }
         let start = segment.isSYN ? segment.sequence &+ 1 : segment.sequence
@@ -196,13 +202,15 @@ struct TCPConnection {
         let next = flows[side.rawValue].next ?? head.sequence
         let known = Int(next &- head.sequence)
         if known > 0, !head.payload.isEmpty { statistics.retransmitted += 1 }
+        clock = max(clock, head.time)
         if known < head.payload.count {
             let rest = known == 0 ? head.payload : Array(head.payload.dropFirst(known))
             flows[side.rawValue].next = next &+ UInt32(truncatingIfNeeded: rest.count)
-            emit(.data(side, rest, head.time))
+            emit(.data(side, rest, clock))
         }
         if head.isFIN, known <= head.payload.count, !flows[side.rawValue].isClosed {
             flows[side.rawValue].isClosed = true
+            closed = closed ?? clock
             flows[side.rawValue].next = (flows[side.rawValue].next ?? 0) &+ 1
         }
     }
