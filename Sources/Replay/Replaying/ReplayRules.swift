@@ -94,7 +94,9 @@ public struct ReplayRules: Sendable, Hashable {
 
     private mutating func add(rule line: String) throws(ReplayRuleError.Reason) {
         let content = line.prefix { $0 != "#" }
-        let parts = content.split(separator: ":", maxSplits: 1).map(String.init)
+        // Behind a colon there is a reason, but what replaces has none: its texts may be paths and addresses with colons.
+        let hasReason = !content.drop(while: \.isWhitespace).hasPrefix("replace")
+        let parts = content.split(separator: ":", maxSplits: hasReason ? 1 : 0).map(String.init)
         let words = (parts.first ?? "").split(whereSeparator: \.isWhitespace).map(String.init)
         let reason = parts.count == 2 ? parts[1].trimmingSpaces : ""
         guard let keyword = words.first else { return }
@@ -204,7 +206,20 @@ extension ReplayRules {
     }
 
     func replaced(_ text: String) -> String {
-        texts.sorted { $0.key < $1.key }.reduce(text) { $0.replacing($1.key, with: $1.value) }
+        guard !texts.isEmpty else { return text }
+        // All at once, and the longest that fits at each place: what one rule has put in is nothing for another.
+        let rules = texts.filter { !$0.key.isEmpty }.sorted { $0.key.count > $1.key.count }
+        var (result, rest) = ("", text[...])
+        while let first = rest.first {
+            if let rule = rules.first(where: { rest.hasPrefix($0.key) }) {
+                result += rule.value
+                rest = rest.dropFirst(rule.key.count)
+            } else {
+                result.append(first)
+                rest = rest.dropFirst()
+            }
+        }
+        return result
     }
 }
 

@@ -56,4 +56,20 @@ struct ReplayRulesTests {
         var rules = ReplayRules()
         #expect(throws: ReplayRuleError(line: 2, reason: reason)) { try rules.add("# first\n" + line) }
     }
+
+    /// Paths and addresses have colons; what replaces has no reason behind one.
+    @Test func textsWithColons() throws {
+        var rules = ReplayRules()
+        try rules.add("replace-text C:\\Windows D:\\Windows\n  replace-text 2001:db8::1 2001:db8::2  # a node\n")
+        #expect(rules.texts == ["C:\\Windows": "D:\\Windows", "2001:db8::1": "2001:db8::2"])
+    }
+
+    /// What one rule has put in is nothing for another, and the longest that fits counts.
+    @Test func textsThatChangePlaces() throws {
+        var rules = ReplayRules()
+        try rules.add("replace-text node1 node2\nreplace-text node2 node1\nreplace-text node node0")
+        #expect(rules.replaced("node1, node2, node3") == "node2, node1, node03")
+        #expect(rules.replaced("") == "")
+        #expect(ReplayRules(texts: ["": "x"]).replaced("node") == "node")
+    }
 }
