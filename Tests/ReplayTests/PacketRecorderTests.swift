@@ -34,6 +34,8 @@ struct PacketRecorderTests {
     @Test func theFileIsItsOwnersAlone() async throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).pcap").path
         defer { try? FileManager.default.removeItem(atPath: path) }
+        // Also if it was there, and others could read it.
+        #expect(FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o644]))
         try await record(to: path)
         let attributes = try FileManager.default.attributesOfItem(atPath: path)
         #expect(attributes[.posixPermissions] as? Int == 0o600)

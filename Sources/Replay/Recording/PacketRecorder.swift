@@ -116,6 +116,13 @@ private struct PacketSource: ~Copyable {
             // What goes over a network is not for everybody on this host.
             let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
             guard descriptor >= 0 else { throw .file(path, reason: String(cString: strerror(errno))) }
+            // A file that was there has the mode that it had; what is no file, such as /dev/null, is left as it is.
+            var status = stat()
+            if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, fchmod(descriptor, 0o600) != 0 {
+                let reason = String(cString: strerror(errno))
+                close(descriptor)
+                throw .file(path, reason: reason)
+            }
             guard let file = fdopen(descriptor, "w") else {
                 let reason = String(cString: strerror(errno))
                 close(descriptor)
