@@ -44,6 +44,13 @@ public struct Replayer: Sendable {
             let called = traffic.associations.filter { rules.skippedAssociations[$0.id] == nil }
             return Set(called.map(\.server.address)).filter { hosts[$0] == nil }.sorted()
         }
+
+        /// The addresses in ``hosts`` at which the capture has no server. Where all others have ``host`` in their place, the calls
+        /// that were meant for the named one would go there.
+        public func strangers(to traffic: CapturedTraffic) -> [String] {
+            let known = Set(traffic.associations.map(\.server.address))
+            return hosts.keys.filter { !known.contains($0) }.sorted()
+        }
     }
 
     /// How it is done.

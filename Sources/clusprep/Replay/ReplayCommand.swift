@@ -17,8 +17,8 @@ struct ReplayCommand: AsyncParsableCommand {
             With --record nothing is replayed: packets are captured into FILE until Ctrl-C.
 
             The exit status is 0 where nothing differs but what may, 1 where something does or the server does not answer, 2 \
-            where the capture cannot be read, a server of it has no other in its place, or calls of it could not be issued, \
-            and 64 for a wrong command line.
+            where the capture cannot be read, --to names other servers than those of it, calls of it could not be issued, or \
+            it has no answer to compare with, and 64 for a wrong command line.
             """)
 
     @Argument(
@@ -62,6 +62,13 @@ struct ReplayCommand: AsyncParsableCommand {
         guard record || file != "-" || (account.user == nil && !keys.ntPassword.contains("-")) else {
             throw ValidationError("standard input cannot be both the capture and a password")
         }
+        guard
+            to.allSatisfy({ word in
+                word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).allSatisfy { !$0.isEmpty }
+            })
+        else {
+            throw ValidationError("--to is HOST, or OLD=NEW")
+        }
         guard timeLimit > 0 else { throw ValidationError("--time-limit is at least 1") }
         guard to.count(where: { !$0.contains("=") }) <= 1 else {
             throw ValidationError(
@@ -78,6 +85,12 @@ struct ReplayCommand: AsyncParsableCommand {
             traffic = try CaptureReader(keys: keys.keys()).read(path: file)
         } catch {
             Terminal.complain("Error: \(error)")
+            throw ExitCode(2)
+        }
+        let strangers = options.strangers(to: traffic)
+        guard options.host.isEmpty || strangers.isEmpty else {
+            Terminal.complain(
+                "Error: the capture has no server at \(strangers.joined(separator: ", ")), which --to names")
             throw ExitCode(2)
         }
         let unnamed = options.unnamedServers(of: traffic)
