@@ -102,10 +102,21 @@ struct AnswerComparison {
     private mutating func compareStructure(
         _ type: String, _ fields: [FieldNode], _ others: [FieldNode], _ path: String
     ) {
-        guard type == "MInterfacePointer", case .opened? = fields.last?.value, case .opened? = others.last?.value else {
-            return compare(fields, others, path)
-        }
+        let isCounted =
+            switch (type, fields.last?.value, others.last?.value) {
+            case ("MInterfacePointer", .opened?, .opened?): true
+            case ("FLAGGED_WORD_BLOB", _, _): Self.countsItself(fields) && Self.countsItself(others)
+            default: false
+            }
+        guard isCounted else { return compare(fields, others, path) }
         compare(Array(fields.suffix(1)), Array(others.suffix(1)), path)
+    }
+
+    /// Whether a BSTR's counts are those of its text ([MS-OAUT] 2.2.23.2): those of NULL are not, nor are wrong ones.
+    private static func countsItself(_ fields: [FieldNode]) -> Bool {
+        guard fields.count == 3, case .units(let units, _) = fields[2].value else { return false }
+        return fields[0].value == .unsigned(UInt64(units.count) * 2)
+            && fields[1].value == .unsigned(UInt64(units.count))
     }
 
     private mutating func compare(

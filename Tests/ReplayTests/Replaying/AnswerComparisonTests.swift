@@ -88,6 +88,30 @@ struct AnswerComparisonTests {
         #expect(comparison.differences.map(\.allowed) == ["nobody counts them"])
     }
 
+    /// A BSTR's counts are no fields, unless they are wrong.
+    @Test func textsOfAnotherLength() throws {
+        func answer(_ blob: FLAGGED_WORD_BLOB) throws -> FieldTree {
+            var encoder = NDREncoder()
+            try encoder.encode(ORPCTHAT())
+            try IClusterLog.GenerateClusterLog.Response(LogFilePath: blob).encode(into: &encoder, for: .init())
+            return try operation("IClusterLog", "GenerateClusterLog").decodeResponse(encoder.bytes)
+        }
+        var rules = ReplayRules()
+        try rules.add("replace-text node1 replacement1")
+        var comparison = AnswerComparison(identities: IdentityMap(), rules: rules)
+        let node = BSTRValue("node1").blob
+        comparison.compare(try answer(node), try answer(BSTRValue("replacement1").blob), path: "L.G")
+        #expect(comparison.differences.map(\.allowed) == ["a rule replaces it"])
+        comparison = AnswerComparison(identities: IdentityMap(), rules: .standard)
+        comparison.compare(try answer(node), try answer(BSTRValue("other one").blob), path: "L.G")
+        #expect(comparison.differences.map(\.path) == ["L.G.LogFilePath.asData"])
+        comparison = AnswerComparison(identities: IdentityMap(), rules: .standard)
+        var wrong = node
+        wrong.cBytes = 9
+        comparison.compare(try answer(node), try answer(wrong), path: "L.G")
+        #expect(comparison.differences.map(\.path) == ["L.G.LogFilePath.cBytes"])
+    }
+
     // MARK: Requests
 
     @Test func requestsGetTheLiveNames() throws {
