@@ -17,14 +17,14 @@ public struct FieldDifference: Sendable, Hashable, Codable {
 struct AnswerComparison {
     var identities: IdentityMap
     let rules: ReplayRules
-    /// The captured address of the server that answers.
-    let server: String
+    /// What the server that answers is known by.
+    let servers: [IdentityMap.Server]
     private(set) var differences: [FieldDifference] = []
     private var types: [String] = []
 
-    init(identities: IdentityMap, rules: ReplayRules, server: String = "") {
+    init(identities: IdentityMap, rules: ReplayRules, servers: [IdentityMap.Server] = []) {
         self.identities = identities
-        self.server = server
+        self.servers = servers
         self.rules = rules
     }
 
@@ -160,7 +160,7 @@ struct AnswerComparison {
     /// Bindings and towers say where the next association goes.
     private mutating func learnPorts(_ captured: FieldNode, _ live: FieldNode) {
         let pair = (captured.ports, live.ports)
-        for (old, new) in zip(pair.0, pair.1) { identities.learn(port: old, of: server, new) }
+        for (old, new) in zip(pair.0, pair.1) { identities.learn(port: old, of: servers, new) }
     }
 }
 

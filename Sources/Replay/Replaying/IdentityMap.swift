@@ -22,8 +22,16 @@ struct IdentityMap: Sendable {
     private var causalities: [GUID: GUID] = [:]
     private var ports: [Endpoint: UInt16] = [:]
 
+    /// What tells servers apart.
+    enum Server: Hashable {
+        /// A server at this address of the capture.
+        case captured(String)
+        /// Any server of the capture in whose place this host is.
+        case live(String)
+    }
+
     private struct Endpoint: Hashable {
-        let server: String
+        let server: Server
         let port: UInt16
     }
 
@@ -54,17 +62,21 @@ struct IdentityMap: Sendable {
         return known == live ? .mapped : .contradiction
     }
 
-    /// - Parameter server: The captured address of the server that named the port.
-    mutating func learn(port captured: UInt16, of server: String, _ live: UInt16) {
-        let endpoint = Endpoint(server: server, port: captured)
-        ports[endpoint] = ports[endpoint] ?? live
+    /// - Parameter servers: What the server that named the port is known by.
+    mutating func learn(port captured: UInt16, of servers: [Server], _ live: UInt16) {
+        for server in servers {
+            let endpoint = Endpoint(server: server, port: captured)
+            ports[endpoint] = ports[endpoint] ?? live
+        }
     }
 
     // MARK: Using
 
     /// The port in the place of a server's; the same where no answer has named it.
-    func port(_ captured: UInt16, of server: String) -> UInt16 {
-        ports[Endpoint(server: server, port: captured)] ?? captured
+    ///
+    /// - Parameter servers: What the server is known by, that first which says more.
+    func port(_ captured: UInt16, of servers: [Server]) -> UInt16 {
+        servers.lazy.compactMap { ports[Endpoint(server: $0, port: captured)] }.first ?? captured
     }
 
     func number(_ type: String, _ captured: UInt64) -> UInt64 {

@@ -56,14 +56,15 @@ public struct ReplayReport: Sendable, Codable {
         calls.count { $0.verdict == verdict }
     }
 
-    /// 0 if nothing differs but where a rule lets it, 1 if something does, and 2 if nothing does, but calls were left out, or there
-    /// are none.
+    /// 0 if nothing differs but where a rule lets it, 1 if something does, and 2 if nothing does, but calls were left out, or no
+    /// call was compared.
     public var exitStatus: Int32 {
         if calls.contains(where: { $0.verdict == .differs }) || negotiations.contains(where: { $0.verdict == .differs })
         {
             return 1
         }
-        return calls.isEmpty || count(.notReplayed) > 0 ? 2 : 0
+        // Where nothing was compared, nothing is known to be the same.
+        return count(.notReplayed) > 0 || count(.same) + count(.allowed) == 0 ? 2 : 0
     }
 }
 

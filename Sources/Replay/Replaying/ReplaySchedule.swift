@@ -1,6 +1,6 @@
 import DCERPC
 
-/// The negotiations and calls of a capture, in the order in which they are issued again.
+/// The negotiations, calls and ends of connections of a capture, in the order in which they are issued again.
 ///
 /// What had been answered before something began is waited for; what was under way at the same time is under way at the same
 /// time again.
@@ -8,6 +8,8 @@ struct ReplaySchedule: Sendable {
     enum Work: Sendable {
         case negotiation(CapturedNegotiation)
         case call(CapturedCall)
+        /// The connection's end, at which a server runs down what it has held.
+        case end
     }
 
     struct Step: Sendable {
@@ -18,8 +20,9 @@ struct ReplaySchedule: Sendable {
         let end: CaptureTime?
         let position: Int
 
-        var isNegotiation: Bool {
-            if case .negotiation = work { true } else { false }
+        /// Whether nothing else of its association may be under way meanwhile.
+        var isAlone: Bool {
+            if case .call = work { false } else { true }
         }
     }
 
@@ -47,6 +50,14 @@ struct ReplaySchedule: Sendable {
             steps.append(
                 Step(work: .call(call), association: call.association, begin: begin, end: end, position: call.position))
         }
+        // However the packets were captured, an association ends behind all that is done on it.
+        var last: [Int: CaptureTime] = [:]
+        for step in steps { last[step.association] = max(last[step.association] ?? step.begin, step.begin) }
+        for association in traffic.associations {
+            guard let closed = association.closed else { continue }
+            let time = max(closed, last[association.id] ?? closed)
+            steps.append(Step(work: .end, association: association.id, begin: time, end: time, position: .max))
+        }
         self.steps = steps.sorted {
             ($0.begin, $0.association, $0.position) < ($1.begin, $1.association, $1.position)
         }
@@ -54,7 +65,7 @@ struct ReplaySchedule: Sendable {
 
     /// Whether one step is to be over before another begins.
     static func precedes(_ first: Step, _ second: Step) -> Bool {
-        if first.association == second.association, first.isNegotiation || second.isNegotiation { return true }
+        if first.association == second.association, first.isAlone || second.isAlone { return true }
         guard let end = first.end else { return false }
         return end <= second.begin
     }

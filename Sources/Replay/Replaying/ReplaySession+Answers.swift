@@ -25,6 +25,9 @@ extension ReplaySession {
         case (.response, .fault(let now)):
             return result(.differs, "a response in the capture, and a fault now, \(now)", [])
         case (.response(let message), .response(let octets)):
+            guard message.isComplete else {
+                return result(.notCompared, "the capture does not have all of the answer", [])
+            }
             let captured: [UInt8]
             switch message.stub {
             case .plain(let plain): captured = plain
@@ -61,7 +64,7 @@ extension ReplaySession {
             return result(.differs, "the answer cannot be read: \(error)", [])
         }
         var comparison = AnswerComparison(
-            identities: identities, rules: options.rules, server: address(call.association))
+            identities: identities, rules: options.rules, servers: servers(call.association))
         comparison.compare(old, new, path: path)
         identities = comparison.identities
         let differences = comparison.differences

@@ -18,6 +18,25 @@ actor ReplaySession {
         let isServers: Bool
     }
 
+    /// What calls are made on: a presentation context, as negotiated together with a security context of the capture, or without.
+    private struct Place: Hashable {
+        let context: UInt16
+        let security: UInt32?
+    }
+
+    /// A presentation context of the live server.
+    private struct LiveContext {
+        let interface: BoundInterface
+        /// Whether a security context protects the calls.
+        let isProtected: Bool
+    }
+
+    /// A captured server's group: each server, and each of its ports, counts its own.
+    private struct Group: Hashable {
+        let server: CapturedEndpoint
+        let number: UInt32
+    }
+
     let options: Replayer.Options
     private let observer: @Sendable (ReplayReport.Call) -> Void
     private let associations: [Int: CapturedAssociation]
@@ -25,9 +44,12 @@ actor ReplaySession {
     private let catalogue = InterfaceCatalogue.standard
     var identities = IdentityMap()
     private var connections: [Int: Connection] = [:]
-    private var groups: [UInt32: UInt32] = [:]
-    private var contexts: [Int: [UInt16: BoundInterface]] = [:]
-    private var refusals: [Int: [UInt16: Refusal]] = [:]
+    /// The live numbers of groups.
+    private var groups: [Group: UInt32] = [:]
+    /// What each association has authenticated as first: the live client goes on with that where nothing else is asked for.
+    private var firstSecurity: [Int: UInt32] = [:]
+    private var contexts: [Int: [Place: LiveContext]] = [:]
+    private var refusals: [Int: [Place: Refusal]] = [:]
     private var calls: [ReplayReport.Call] = []
     private var negotiations: [ReplayReport.Negotiation] = []
 
@@ -59,15 +81,18 @@ actor ReplaySession {
         for case .open(let client) in connections.values { await client.close() }
     }
 
-    func perform(_ step: ReplaySchedule.Step) async {
+    /// - Parameter begun: Is called when a call's request is as good as sent.
+    func perform(_ step: ReplaySchedule.Step, begun: @escaping @Sendable () -> Void) async {
         switch step.work {
         case .negotiation(let negotiation):
             guard options.rules.skippedAssociations[step.association] == nil else { return }
             await negotiate(negotiation, on: step.association)
         case .call(let call):
-            let result = await replay(call)
+            let result = await replay(call, begun)
             calls.append(result)
             observer(result)
+        case .end:
+            await hangUp(step.association)
         }
     }
 
@@ -81,8 +106,8 @@ actor ReplaySession {
         }
         let captured = associations[id]
         let port = captured?.server.port ?? 135
-        let livePort = port == 135 ? options.port : identities.port(port, of: address(id))
-        let group = captured.flatMap { $0.group == 0 ? nil : groups[$0.group] } ?? 0
+        let livePort = port == 135 ? options.port : identities.port(port, of: servers(id))
+        let group = group(id).flatMap { groups[$0] } ?? 0
         do {
             guard !host(id).isEmpty else { throw ReplayFailure("no server takes the place of \(address(id))") }
             var limits = RPCClient.Limits()
@@ -96,8 +121,26 @@ actor ReplaySession {
         }
     }
 
+    /// The captured client has hung up, or its server has.
+    private func hangUp(_ id: Int) async {
+        guard case .open(let client)? = connections[id] else { return }
+        connections[id] = .failed("the connection was closed in the capture")
+        await client.close()
+        guard let group = group(id) else { return }
+        let isShared = connections.contains { other, connection in
+            if case .open = connection { self.group(other) == group } else { false }
+        }
+        // The server ends a group with its last connection, and its number with it.
+        if !isShared { groups[group] = nil }
+    }
+
+    /// What an association's server is known by; it may have several addresses.
+    func servers(_ id: Int) -> [IdentityMap.Server] {
+        [.captured(address(id)), .live(host(id))]
+    }
+
     /// The captured server's address.
-    func address(_ id: Int) -> String {
+    private func address(_ id: Int) -> String {
         associations[id]?.server.address ?? ""
     }
 
@@ -112,12 +155,23 @@ actor ReplaySession {
     }
 
     private func negotiate(_ negotiation: CapturedNegotiation, on id: Int) async {
-        for (index, offer) in negotiation.offers.enumerated() {
+        var isAuthenticated = false
+        // What was accepted comes first: the refusal of an association's first offer ends the connection.
+        for index in negotiation.acceptedFirst {
+            let offer = negotiation.offers[index]
+            let place = Place(context: offer.id, security: negotiation.authenticationContext)
             // A later leg of an exchange repeats the offer.
-            guard contexts[id]?[offer.id] == nil, refusals[id]?[offer.id] == nil else { continue }
+            guard contexts[id]?[place] == nil, refusals[id]?[place] == nil else { continue }
             var expected: PresentationResult?
             if case .accepted(let results) = negotiation.answer, index < results.count { expected = results[index] }
             if case .features? = expected { continue }
+            // A client offers an interface once for each transfer syntax, and the server takes one of these offers: that it
+            // refuses another one says nothing of its transfer syntax ([MS-RPCE] 3.3.1.5.6).
+            if case .rejected(.transferSyntaxesNotSupported)? = expected, negotiation.accepts(offer.abstractSyntax) {
+                refusals[id, default: [:]][place] = Refusal(
+                    words: "another transfer syntax was chosen", isServers: true)
+                continue
+            }
             let name = catalogue.name(of: offer.abstractSyntax.uuid) ?? "\(offer.abstractSyntax)"
             let offered: [TransferSyntax]
             if case .accepted(let syntax)? = expected {
@@ -126,21 +180,28 @@ actor ReplaySession {
                 offered = offer.transferSyntaxes.compactMap { TransferSyntax($0) }
             }
             guard !offered.isEmpty else {
-                refusals[id, default: [:]][offer.id] = Refusal(
+                refusals[id, default: [:]][place] = Refusal(
                     words: "its transfer syntax is not spoken here", isServers: false)
                 continue
             }
-            let wasAccepted = if case .accepted? = expected { true } else { false }
+            let wasAccepted = negotiation.isAccepted(index)
             let isUnanswered = negotiation.lacksAnswer(to: index)
             do {
-                let security = try initiator(for: negotiation, on: id)
+                // One authentication is enough for all offers of a bind.
+                let goesOn = isAuthenticated && firstSecurity[id] == negotiation.authenticationContext
+                let security = try goesOn ? nil : initiator(for: negotiation, on: id)
                 let client = try await connection(id)
                 let bound = try await limited(client) {
                     try await client.bind(
                         offer.abstractSyntax, transferSyntaxes: offered, security: security?.0,
                         level: security?.1 ?? .packetPrivacy)
                 }
-                contexts[id, default: [:]][offer.id] = bound
+                if security != nil {
+                    isAuthenticated = true
+                    firstSecurity[id] = firstSecurity[id] ?? negotiation.authenticationContext
+                }
+                contexts[id, default: [:]][place] = LiveContext(
+                    interface: bound, isProtected: firstSecurity[id] != nil)
                 await rememberGroup(of: client, on: id)
                 if wasAccepted {
                     add(.same, name, id, nil)
@@ -152,17 +213,30 @@ actor ReplaySession {
             } catch {
                 let words = words(error)
                 let isRefusal = Self.isRefusal(error)
-                refusals[id, default: [:]][offer.id] = Refusal(words: words, isServers: isRefusal)
+                let isSame = isRefusal && negotiation.isRefused(index, as: error)
+                refusals[id, default: [:]][place] = Refusal(
+                    words: words, isServers: wasAccepted || isUnanswered ? isRefusal : isSame)
                 if wasAccepted || isUnanswered {
                     add(wasAccepted ? .differs : .notCompared, name, id, "refused now: \(words)")
-                } else if isRefusal {
+                } else if isSame {
                     add(.same, name, id, nil)
+                } else if isRefusal {
+                    add(.differs, name, id, "refused in the capture for another reason; now: \(words)")
                 } else {
                     add(.differs, name, id, "refused in the capture, not even that now: \(words)")
                 }
                 if error is ReplayTimeout { giveUp(id, words) }
+                if isRefusal, contexts[id] == nil { await beginAnew(id) }
             }
         }
+    }
+
+    /// Closes a connection on which nothing has been agreed on, for a client does not go on with it, though a server may: what
+    /// comes next has another one.
+    private func beginAnew(_ id: Int) async {
+        guard case .open(let client)? = connections[id] else { return }
+        connections[id] = nil
+        await client.close()
     }
 
     /// Whether it is the server's answer to a bind, and nothing that kept it from answering.
@@ -189,16 +263,20 @@ actor ReplaySession {
         return (try makeInitiator(host(id), authentication?.provider ?? .ntlm), level)
     }
 
+    /// The captured group of an association.
+    private func group(_ id: Int) -> Group? {
+        guard let captured = associations[id], captured.group != 0 else { return nil }
+        return Group(server: captured.server, number: captured.group)
+    }
+
     private func rememberGroup(of client: RPCClient, on id: Int) async {
-        guard let captured = associations[id]?.group, captured != 0, groups[captured] == nil,
-            let live = try? await client.group, live != 0
-        else { return }
-        groups[captured] = live
+        guard let group = group(id), groups[group] == nil, let live = try? await client.group, live != 0 else { return }
+        groups[group] = live
     }
 
     // MARK: Calls
 
-    private func replay(_ call: CapturedCall) async -> ReplayReport.Call {
+    private func replay(_ call: CapturedCall, _ begun: @escaping @Sendable () -> Void) async -> ReplayReport.Call {
         let interface = call.interface.flatMap { catalogue.interface($0) }
         let operation = call.opnum.flatMap { interface?.operation($0) }
         let interfaceName = interface?.name ?? call.interface.map { "\($0)" } ?? "an unknown interface"
@@ -225,8 +303,12 @@ actor ReplaySession {
         if case .failed(let words)? = connections[call.association] {
             return result(.differs, "not tried, the association has been given up: \(words)")
         }
-        guard let bound = contexts[call.association]?[call.presentationContext] else {
-            if let refusal = refusals[call.association]?[call.presentationContext] {
+        let exact = Place(context: call.presentationContext, security: call.protection?.contextID)
+        let refusal = refusals[call.association]?[exact]
+        // What was refused under one security context does not go under another.
+        let found = contexts[call.association]?[exact] ?? (refusal == nil ? other(contexts, for: call) : nil)
+        guard let live = found else {
+            if let refusal = refusal ?? other(refusals, for: call) {
                 // Called without a context in the capture, and faulted for it: now there is no context either.
                 if case .fault = call.outcome, call.transferSyntax == nil, refusal.isServers {
                     return result(.same, nil)
@@ -235,16 +317,27 @@ actor ReplaySession {
             }
             return result(.notReplayed, "the capture does not have the bind")
         }
+        // Nothing goes unprotected that was not in the capture, but where nobody is to log on.
+        guard live.isProtected || call.protection == nil || options.makeInitiator == nil else {
+            return result(.notReplayed, "its presentation context was negotiated without its security context")
+        }
+        let bound = live.interface
 
         let path = "\(interfaceName).\(operationName)"
-        let stub = mapped(octets, request, operation, call, path, bound.transferSyntax)
+        guard let stub = mapped(octets, request, operation, call, path, bound.transferSyntax) else {
+            return result(.notReplayed, "it is big endian, and what it says is not known")
+        }
         let caller = call.object.map { bound.withObject(identities.guid($0)) } ?? bound
         let answer: LiveAnswer
         do {
             answer = .response(
                 try await limited(caller.client) {
                     try await caller.call(
-                        opnum: opnum, encode: { $0.write(octets: stub) }, decode: { Array($0.rest) })
+                        opnum: opnum,
+                        encode: {
+                            $0.write(octets: stub)
+                            begun()
+                        }, decode: { Array($0.rest) })
                 })
         } catch let fault as RPCFault {
             answer = .fault(fault)
@@ -256,25 +349,37 @@ actor ReplaySession {
         return compare(call, answer, operation, path, bound.transferSyntax, result)
     }
 
+    /// What came of another negotiation of a call's presentation context than that with its security context: first of that without
+    /// any. A security context may be used on every presentation context.
+    private func other<Value>(_ known: [Int: [Place: Value]], for call: CapturedCall) -> Value? {
+        func order(_ place: Place) -> Int64 { place.security.map(Int64.init) ?? -1 }
+        return known[call.association]?.filter { $0.key.context == call.presentationContext }
+            .min { order($0.key) < order($1.key) }?.value
+    }
+
     /// The request's octets for the live server; those that are of no known operation stay as they are.
+    ///
+    /// - Returns: nil if they cannot, because their numbers are big endian: ours are little endian, whatever the captured ones
+    ///   were.
     private func mapped(
         _ octets: [UInt8], _ request: CapturedMessage, _ operation: OperationSchema?, _ call: CapturedCall,
         _ path: String,
         _ syntax: TransferSyntax
-    ) -> [UInt8] {
+    ) -> [UInt8]? {
+        // NDR64 is little endian, whatever the PDU says.
+        let unmapped = octets.isEmpty || !request.isBigEndian || syntax == .ndr64 ? octets : nil
         guard let operation, operation.isOnWire,
             let tree = try? operation.decodeRequest(
                 octets, syntax: call.transferSyntax.flatMap { TransferSyntax($0) } ?? syntax,
                 isBigEndian: request.isBigEndian)
-        else { return octets }
+        else { return unmapped }
         var mapper = RequestMapper(identities: identities, rules: options.rules, hosts: hosts)
         var live = mapper.map(tree, path: path)
         identities = mapper.identities
-        // Our PDUs are little endian, whatever the captured ones were.
         live.isBigEndian = false
         // What aligned a verification trailer is nothing where there is none ([MS-RPCE] 2.2.2.13).
         if !request.verificationTrailer.isEmpty, live.trailing.count < 4 { live.trailing = [] }
-        return (try? operation.encodeRequest(live)) ?? octets
+        return (try? operation.encodeRequest(live)) ?? unmapped
     }
 
     // MARK: Time
@@ -332,6 +437,36 @@ extension CapturedNegotiation {
         case .missing: true
         case .accepted(let results): index >= results.count
         case .refused, .fault: false
+        }
+    }
+
+    /// The offers' places, in front those of the accepted ones.
+    fileprivate var acceptedFirst: [Int] {
+        offers.indices.filter(isAccepted) + offers.indices.filter { !isAccepted($0) }
+    }
+
+    fileprivate func isAccepted(_ index: Int) -> Bool {
+        guard case .accepted(let results) = answer, index < results.count, case .accepted = results[index] else {
+            return false
+        }
+        return true
+    }
+
+    /// Whether an interface was accepted, in whichever transfer syntax.
+    fileprivate func accepts(_ interface: SyntaxIdentifier) -> Bool {
+        offers.indices.contains { offers[$0].abstractSyntax == interface && isAccepted($0) }
+    }
+
+    /// Whether an offer is refused now for the reason that it had in the capture.
+    fileprivate func isRefused(_ index: Int, as error: any Error) -> Bool {
+        switch (answer, error as? RPCClientError) {
+        case (.refused(let reason), .bindRefused(let now)?): return reason == now
+        case (.fault(let fault), .negotiationFault(let now)?): return fault == now
+        case (.accepted(let results), .contextRejected(let now)?) where index < results.count:
+            if case .rejected(let reason) = results[index] { return reason == now }
+            // What a server's user says is not told apart.
+            return now == .notSpecified
+        default: return false
         }
     }
 }

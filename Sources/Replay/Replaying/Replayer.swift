@@ -81,10 +81,14 @@ public struct Replayer: Sendable {
                     running[done] = nil
                 }
                 running[index] = step
+                // The next one begins when this one is on its way, not when some thread finds the time for it.
+                let begun = AsyncStream.makeStream(of: Void.self)
                 group.addTask {
-                    await session.perform(step)
+                    await session.perform(step) { begun.continuation.finish() }
+                    begun.continuation.finish()
                     return index
                 }
+                for await _ in begun.stream {}
             }
         }
         await session.close()
