@@ -103,7 +103,8 @@ struct Activator: Sendable {
             guard isUsable else { throw .noInterface }
             return references
         } catch {
-            await object.released()
+            // A task of its own, as where objects end otherwise: the call may be cancelled.
+            await Task { await object.released() }.value
             throw error
         }
     }
