@@ -59,7 +59,7 @@ private struct KerberosLog: Sendable {
         case .refused(let principal, let address, let error):
             var metadata: Logger.Metadata = ["address": "\(address)"]
             // As long as a ticket lets it be: escaped, and cut.
-            if let principal { metadata["principal"] = "\(String(principal.prefix(256)).debugDescription)" }
+            if let principal { metadata["principal"] = "\(principal.cut(to: 256).debugDescription)" }
             logger.notice("logon refused: \(error)", metadata: metadata)
         case .keytabUnusable(let error):
             logger.warning("the keys from before stay in use: \(error)")

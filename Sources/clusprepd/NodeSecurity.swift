@@ -64,6 +64,6 @@ private struct LogonLog: Sendable {
 
     /// What a stranger calls itself: escaped, and no longer than a name can be, so that nobody writes our log.
     private func quoted(_ text: String) -> String {
-        String(text.prefix(256)).debugDescription
+        text.cut(to: 256).debugDescription
     }
 }

@@ -48,6 +48,25 @@ import Testing
         }
     }
 
+    /// However few characters they are: a letter may carry any number of marks.
+    @Test(arguments: [(1024, true), (1025, false)])
+    func longNames(count: Int, isTaken: Bool) throws {
+        let long = NTLMName(units: [0x61] + [UInt16](repeating: 0x20D0, count: count - 1))
+        let empty = NTLMName("")
+        #expect(long.text.count == 1 && long.text.cut(to: 256).unicodeScalars.count == 256)
+        for (domain, user, workstation) in [(long, empty, empty), (empty, long, empty), (empty, empty, long)] {
+            let token = NTLMAuthenticate(
+                flags: .indispensable, lmResponse: [], ntResponse: [], domain: domain, user: user,
+                workstation: workstation, encryptedSessionKey: [], integrityCode: nil
+            ).encoded
+            if isTaken {
+                #expect(throws: Never.self) { try NTLMAuthenticate(token) }
+            } else {
+                #expect(throws: SecurityError.self) { try NTLMAuthenticate(token) }
+            }
+        }
+    }
+
     /// Every attribute number there is, each once: what a client may send before anybody knows him takes as long as its length
     /// says. (By its square, these would take minutes.)
     @Test func aListOfEveryAttributeIsRead() throws {

@@ -127,7 +127,7 @@ public final class LogonThrottle: Sendable {
     /// - Throws: ``SecurityError/logonDenied(_:)`` with ``SecurityError/LogonRefusal/tooManyFailures`` if that is too far off,
     ///   or the task was cancelled.
     public func admit(user: String, address: String) async throws(SecurityError) -> Attempt {
-        let user = NTLMCase.uppercased(String(user.prefix(256)))
+        let user = NTLMCase.uppercased(user.cut(to: 256))
         let address = AddressGroup.of(address)
         var waited = Duration.zero
         while true {

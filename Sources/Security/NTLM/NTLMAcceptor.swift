@@ -298,7 +298,7 @@ actor NTLMAcceptor: SecurityAcceptor {
             return
         }
         verdict.require(
-            NTLMTarget(name).isOne(of: policy.hosts(for: peer)), .logonDenied(.foreignTarget(String(name.prefix(256)))))
+            NTLMTarget(name).isOne(of: policy.hosts(for: peer)), .logonDenied(.foreignTarget(name.cut(to: 256))))
     }
 
     /// Checks that the client answered to what we sent, and that it did so now.

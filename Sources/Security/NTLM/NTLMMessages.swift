@@ -69,6 +69,10 @@ struct NTLMChallenge: Sendable, Equatable {
 
 /// AUTHENTICATE_MESSAGE, the client's proof ([MS-NLMP] 2.2.1.3).
 struct NTLMAuthenticate: Sendable, Equatable {
+    /// The octets of a name: a user's principal name has 1024 characters at most, all others fewer. What is made of a name costs
+    /// time and memory before anybody has proved anything.
+    static let maximumNameLength = 2048
+
     var flags: NTLMFlags
     var lmResponse: [UInt8]
     var ntResponse: [UInt8]
@@ -105,6 +109,10 @@ struct NTLMAuthenticate: Sendable, Equatable {
         let domain = try reader.payload(at: 28, "DomainName")
         let user = try reader.payload(at: 36, "UserName")
         let workstation = try reader.payload(at: 44, "Workstation")
+        for (name, what) in [(domain, "DomainName"), (user, "UserName"), (workstation, "Workstation")]
+        where name.count > Self.maximumNameLength {
+            throw .malformedToken("\(what): \(name.count) octets, more than \(Self.maximumNameLength)")
+        }
         let key = try reader.payload(at: 52, "EncryptedRandomSessionKey")
         // A part over the fixed fields would make the MIC, or a name, part of itself.
         let starts = [lm, nt, domain, user, workstation, key].filter { !$0.isEmpty }.map(\.startIndex)
