@@ -77,6 +77,34 @@ struct LoopbackTests {
         }
     }
 
+    @Test("a scope whose task is cancelled releases its object, too, and loses no result")
+    func cancelledScope() async throws {
+        try await withServer { (test, port) async throws in
+            for heeds in [true, false] {
+                let inside = AsyncStream.makeStream(of: Void.self)
+                let scope = Task {
+                    try await ActivationClient().withObject(
+                        host: "127.0.0.1", port: port, clsid: TestObject.clsid, iids: [TestObject.a],
+                        credentials: .alice, releaseTime: .seconds(3600)
+                    ) { _ in
+                        inside.continuation.yield()
+                        while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
+                        if heeds { throw CancellationError() }
+                        return 7
+                    }
+                }
+                for await _ in inside.stream { break }
+                scope.cancel()
+                if heeds {
+                    await #expect(throws: CancellationError.self) { try await scope.value }
+                } else {
+                    #expect(try await scope.value == 7)
+                }
+            }
+            #expect(test.log.releasedCount == 2)
+        }
+    }
+
     @Test("refusals reach the client as what they are")
     func refusals() async throws {
         try await withServer { _, port in

@@ -59,10 +59,12 @@ public struct ActivationClient: Sendable {
 
     /// Activates an object for as long as `body` runs: pings for it meanwhile, and releases it in the end, whatever happens.
     ///
+    /// - Parameter releaseTime: how long a cancelled task waits for the server to have released the object.
     /// - Throws: What ``activate(host:port:clsid:iids:target:credentials:)`` and `body` throw.
     public func withObject<Result: Sendable>(
         host: String, port: UInt16 = 135, clsid: GUID, iids: [GUID], credentials: ClientSecurity,
-        timing: PingTiming = PingTiming(), _ body: @Sendable @escaping (ObjectReference) async throws -> Result
+        timing: PingTiming = PingTiming(), releaseTime: Duration = .seconds(10),
+        _ body: @Sendable @escaping (ObjectReference) async throws -> Result
     ) async throws -> Result {
         let object = try await activate(host: host, port: port, clsid: clsid, iids: iids, credentials: credentials)
         let result: Result
@@ -70,11 +72,25 @@ public struct ActivationClient: Sendable {
             result = try await object.keepingAlive(timing: timing) { try await body(object) }
         } catch {
             // The first error counts; a server that is gone has nothing to release.
-            try? await object.release()
+            try? await Self.release(object, within: releaseTime)
             throw error
         }
-        try await object.release()
+        try await Self.release(object, within: releaseTime)
         return result
+    }
+
+    /// Releases an object in a task of its own: a cancelled one's call would not even be sent.
+    private static func release(_ object: ObjectReference, within time: Duration) async throws {
+        let release = Task { try await object.release() }
+        try await withTaskCancellationHandler {
+            try await release.value
+        } onCancel: {
+            // Who wants to go is not held by a server that does not answer.
+            Task {
+                try await Task.sleep(for: time)
+                release.cancel()
+            }
+        }
     }
 
     // MARK: The resolver
