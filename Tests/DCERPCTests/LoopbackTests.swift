@@ -73,6 +73,48 @@ import Testing
         }
     }
 
+    /// One connection negotiates one context at a time, and who comes meanwhile waits.
+    @Test func bindsFromManyTasksAllSucceed() async throws {
+        try await withServer([EchoService()]) { _, port in
+            let client = try await RPCClient.connect(host: "127.0.0.1", port: port)
+            try await withThrowingTaskGroup(of: [UInt8].self) { group in
+                for number in UInt8(0)..<16 {
+                    group.addTask {
+                        let security = number.isMultiple(of: 4) ? try initiator() : nil
+                        return try await client.bind(EchoService.syntax, security: security).raw(0, [number])
+                    }
+                }
+                var answers: Set<[UInt8]> = []
+                for try await answer in group { answers.insert(answer) }
+                #expect(answers.count == 16)
+            }
+            await client.close()
+        }
+    }
+
+    /// Those that wait when the connection ends are told so, too.
+    @Test func bindsThatWaitFailWithTheirConnection() async throws {
+        let silent = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .bind(host: "127.0.0.1", port: 0).get()
+        let port = try #require(silent.localAddress?.port)
+        let client = try await RPCClient.connect(host: "127.0.0.1", port: UInt16(port))
+        await withTaskGroup(of: RPCClientError?.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    do {
+                        _ = try await client.bind(EchoService.syntax)
+                        return nil
+                    } catch {
+                        return error as? RPCClientError
+                    }
+                }
+            }
+            await client.close()
+            for await error in group { #expect(error == .closed) }
+        }
+        try await silent.close()
+    }
+
     @Test func refusesTooLowALevel() async throws {
         try await withServer([EchoService(requiredLevel: .packetPrivacy)]) { _, port in
             let client = try await RPCClient.connect(host: "127.0.0.1", port: port)

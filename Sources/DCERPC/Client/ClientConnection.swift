@@ -7,10 +7,21 @@ final class ClientConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
+    private struct WaitingNegotiation {
+        let syntax: SyntaxIdentifier
+        let transferSyntaxes: [TransferSyntax]
+        let offer: ClientAssociation.SecurityOffer?
+        let initiator: (any SecurityInitiator)?
+        let reusing: UInt32?
+        let continuation: CheckedContinuation<NegotiatedContext, any Error>
+    }
+
     private var association: ClientAssociation
     private var context: ChannelHandlerContext?
     private var initiator: (any SecurityInitiator)?
     private var negotiation: CheckedContinuation<NegotiatedContext, any Error>?
+    /// Those that wait for the one before them: an association makes one at a time.
+    private var waitingNegotiations: [WaitingNegotiation] = []
     private var calls: [UInt32: CheckedContinuation<CallAnswer, any Error>] = [:]
     /// The calls of the task that makes them, by a number of its own: a call can be given up before it has an identifier.
     private var callIDs: [UInt64: UInt32] = [:]
@@ -62,10 +73,21 @@ final class ClientConnection: ChannelInboundHandler {
         initiator: (any SecurityInitiator)?, reusing: UInt32?,
         _ continuation: CheckedContinuation<NegotiatedContext, any Error>
     ) {
-        guard negotiation == nil else { return continuation.resume(throwing: RPCClientError.busy) }
-        negotiation = continuation
-        self.initiator = initiator
-        perform(association.negotiate(syntax, transferSyntaxes: transferSyntaxes, security: offer, reusing: reusing))
+        waitingNegotiations.append(
+            WaitingNegotiation(
+                syntax: syntax, transferSyntaxes: transferSyntaxes, offer: offer, initiator: initiator,
+                reusing: reusing, continuation: continuation))
+        perform([])
+    }
+
+    /// Begins the negotiation that waits longest.
+    private func beginNegotiation() {
+        let next = waitingNegotiations.removeFirst()
+        negotiation = next.continuation
+        initiator = next.initiator
+        performNow(
+            association.negotiate(
+                next.syntax, transferSyntaxes: next.transferSyntaxes, security: next.offer, reusing: next.reusing))
     }
 
     func call(
@@ -102,6 +124,8 @@ final class ClientConnection: ChannelInboundHandler {
     /// Does what is wanted. A long request goes out in parts, so that the server has something to do while the next one is sealed.
     private func perform(_ actions: [ClientAssociationAction]) {
         performNow(actions)
+        // Where the connection is closed each fails at once, and with it all that wait behind it.
+        while !waitingNegotiations.isEmpty, negotiation == nil { beginNegotiation() }
         sendOn()
     }
 

@@ -94,7 +94,7 @@ public final class RPCClient: Sendable {
         }
     }
 
-    /// Negotiates an interface, and authenticates if asked to.
+    /// Negotiates an interface, and authenticates if asked to. A connection does so one at a time; others wait for their turn.
     ///
     /// - Parameters:
     ///   - interface: the interface's identifier.
