@@ -16,7 +16,7 @@ extension Setting {
             """)
     static let authenticationTimeout = Setting(
         name: "authenticationTimeout", kind: .seconds(1...600),
-        help: "Seconds a connection may take to authenticate itself. Default 30.")
+        help: "Seconds a connection may take to authenticate itself, after a bind while it is silent. Default 30.")
     static let maximumPresentationContexts = Setting(
         name: "maximumPresentationContexts", kind: .number(1...65536),
         help: "Presentation contexts of a connection. Default 1024.")
