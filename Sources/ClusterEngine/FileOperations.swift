@@ -123,7 +123,7 @@ enum FileOperations {
 }
 
 /// An exclusive lock on a file; let go with the last reference, or with the process.
-final class FileLock: Sendable {
+package final class FileLock: Sendable {
     private let descriptor: Int32
 
     private init(descriptor: Int32) {
@@ -147,7 +147,7 @@ final class FileLock: Sendable {
     }
 
     /// Takes the lock and writes our process's number into the file, or returns the number of who has it (nil if unreadable).
-    static func taking(_ path: String) throws(ClusterStoreError) -> Result<FileLock, Holder> {
+    package static func taking(_ path: String) throws(ClusterStoreError) -> Result<FileLock, Holder> {
         let lock = FileLock(descriptor: try openFile(path))
         guard flock(lock.descriptor, LOCK_EX | LOCK_NB) == 0 else {
             guard errno == EWOULDBLOCK else { throw FileOperations.failure(path) }
@@ -160,8 +160,8 @@ final class FileLock: Sendable {
     }
 
     /// Who else has the lock.
-    struct Holder: Error {
-        var process: Int32?
+    package struct Holder: Error {
+        package var process: Int32?
     }
 
     private static func openFile(_ path: String) throws(ClusterStoreError) -> Int32 {

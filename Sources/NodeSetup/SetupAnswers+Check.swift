@@ -10,10 +10,7 @@ extension SetupAnswers {
         if let nodeName { try Self.check(name: nodeName, "nodeName", maximum: 15) }
         if let fqdn { try Self.check(name: fqdn, "fqdn", maximum: 255) }
         try Self.check(name: shareUser, "shareUser", maximum: 32)
-        guard !listen.isEmpty else { throw .badAnswer("listen", reason: "needs an address") }
-        for address in listen where HostAddress(address) == nil {
-            throw .badAnswer("listen", reason: "\"\(address)\" is no IPv4 or IPv6 address")
-        }
+        try Self.check(listen: listen)
         for (key, port) in [("endpointMapperPort", endpointMapperPort), ("exporterPort", exporterPort)] {
             guard (1...65535).contains(port) else { throw .badAnswer(key, reason: "is a number from 1 to 65535") }
         }
@@ -56,6 +53,9 @@ extension SetupAnswers {
         _ = try targets
         for folder in imageFolders {
             try Self.check(path: folder, "disks")
+            guard folder != "/" || !service else {
+                throw .badAnswer("disks", reason: "an image in / would open every folder to the service")
+            }
             // The usual folder, too, because purging the package removes it, whatever was answered.
             for state in [stateFolder, Self.usualStateFolder] where folder == state || folder.hasPrefix(state + "/") {
                 throw .badAnswer("disks", reason: "an image in \(folder) would go with the node's state")
@@ -103,6 +103,24 @@ extension SetupAnswers {
         }
         guard !name.isEmpty, name.utf8.count <= maximum, isAllowed, !name.hasPrefix("-") else {
             throw .badAnswer(key, reason: "\"\(name)\" is not a name of 1 to \(maximum) letters, digits, dots, hyphens")
+        }
+    }
+
+    /// Each would be free by itself, and not beside the others.
+    static func check(listen: [String]) throws(SetupError) {
+        guard !listen.isEmpty else { throw .badAnswer("listen", reason: "needs an address") }
+        var addresses: [HostAddress] = []
+        for text in listen {
+            guard let address = HostAddress(text) else {
+                throw .badAnswer("listen", reason: "\"\(text)\" is no IPv4 or IPv6 address")
+            }
+            addresses.append(address)
+        }
+        for address in addresses {
+            let same = addresses.filter { $0.family == address.family }
+            guard Set(same).count == same.count, same.count == 1 || address.octets.contains(where: { $0 != 0 }) else {
+                throw .badAnswer("listen", reason: "an address stands in it twice, or beside the one that means all")
+            }
         }
     }
 

@@ -272,3 +272,16 @@ def test_shutdown_does_not_wait_for_idle_clients(daemons):
     assert nodes.stop() == {0: 0}
     assert time.monotonic() - before < 15
     clients.objects.clear()
+
+
+def test_a_second_lab_in_the_same_folder_is_refused(tmp_path):
+    lab = Lab(tmp_path / "lab", nodes=1, disks=1)
+    try:
+        again = subprocess.run(
+            [binaries() / "clusprep", "lab", "--dir", lab.folder, "--nodes", "1"],
+            capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+        )
+        assert again.returncode == 1 and f"another lab (process {lab.process.pid}) runs" in again.stderr, again.stderr
+        assert all(listens(node["address"], node["endpointMapperPort"]) for node in lab.nodes)
+    finally:
+        assert lab.stop() == 0

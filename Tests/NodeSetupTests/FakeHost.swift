@@ -20,6 +20,10 @@ final class FakeHost: SetupHost {
         var active = false
         var isFirewallOpen = false
         var ports: Set<String> = []
+        /// Where links lead.
+        var links: [String: String] = [:]
+        /// Pipes, devices and sockets.
+        var specials: Set<String> = []
         /// Folders of others than root.
         var owners: [String: UInt32] = [:]
     }
@@ -87,11 +91,21 @@ final class FakeHost: SetupHost {
     var hasServiceManager: Bool { circumstances.hasServiceManager }
 
     func status(of path: String) throws(SetupError) -> FileStatus? {
-        let world = world
+        let (world, path) = (world, resolved(path))
         if let mode = world.folders[path] {
             return FileStatus(isFolder: true, mode: mode, owner: world.owners[path] ?? 0)
         }
-        return world.files[path].map { FileStatus(isFolder: false, mode: $0.mode, owner: $0.owner) }
+        return world.files[path].map {
+            FileStatus(
+                isFolder: false, isRegular: !world.specials.contains(path), mode: $0.mode, owner: $0.owner)
+        }
+    }
+
+    func resolved(_ path: String) -> String {
+        for (link, target) in world.links where path == link || path.hasPrefix(link + "/") {
+            return target + path.dropFirst(link.count)
+        }
+        return path
     }
 
     func contents(of path: String) throws(SetupError) -> [UInt8]? { world.files[path]?.contents }

@@ -1,4 +1,5 @@
 import Foundation
+import Reservations
 import Testing
 
 @testable import NodeSetup
@@ -41,6 +42,55 @@ struct LinuxHostTests {
             try host.removeTree(folder)
             #expect(try host.status(of: folder) == nil)
         }
+    }
+
+    @Test
+    func links() async throws {
+        try await withFolder { folder in
+            let folder = host.resolved(folder)
+            try FileManager.default.createSymbolicLink(atPath: folder + "/link", withDestinationPath: folder)
+            try FileManager.default.createSymbolicLink(atPath: folder + "/lost", withDestinationPath: "nowhere")
+            #expect(host.resolved(folder + "/link/link") == folder)
+            #expect(host.resolved(folder + "/link/a/b") == folder + "/a/b")
+            #expect(host.resolved(folder + "/lost") == folder + "/lost")
+            #expect(host.resolved("/no-such-folder/file") == "/no-such-folder/file")
+            #expect(host.resolved("/") == "/")
+            #expect(mkfifo(folder + "/pipe", 0o600) == 0)
+            #expect(try host.status(of: folder + "/pipe")?.isRegular == false)
+        }
+    }
+
+    @Test
+    func oneSetUpAtATime() async throws {
+        try await withFolder { folder in
+            let path = folder + "/lock"
+            var first: SetupLock? = try SetupLock(path: path)
+            #expect(
+                throws: SetupError.refused(operation: "set up this host", reason: "another set-up of it is at work")
+            ) {
+                try SetupLock(path: path)
+            }
+            withExtendedLifetime(first) {}
+            first = nil
+            #expect(try host.status(of: path) == nil)
+            _ = try SetupLock(path: path)
+        }
+    }
+
+    @Test
+    func aUnitByTheKernelsName() {
+        let octets: [UInt8] = [0x60, 0x01, 0x40, 0x5A, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0B]
+        func unit(_ association: DeviceIdentifier.Association) -> [DeviceIdentifier] {
+            [
+                .init(codeSet: 2, association: .logicalUnit, kind: .t10Vendor, value: octets),
+                .init(codeSet: 1, association: association, kind: .naa, value: octets),
+            ]
+        }
+        #expect(LinuxHost.isName("naa.6001405a00000000000000000000000b", amongst: unit(.logicalUnit)))
+        #expect(!LinuxHost.isName("naa.6001405a00000000000000000000000c", amongst: unit(.logicalUnit)))
+        // All units behind a port have that one.
+        #expect(!LinuxHost.isName("naa.6001405a00000000000000000000000b", amongst: unit(.targetPort)))
+        #expect(!LinuxHost.isName("naa.", amongst: unit(.logicalUnit)) && !LinuxHost.isName("naa.", amongst: []))
     }
 
     @Test

@@ -705,6 +705,80 @@ struct NodeSetupTests {
         #expect(host.world == before)
     }
 
+    @Test(
+        arguments: [
+            ("/home/alice/disk.img", "where the service cannot look"), ("/var/lib/clusprep/disk.img", "would go with"),
+            ("/data/a b/disk.img", "a unit cannot open"), ("/disk.img", "a unit cannot open"), ("/data/disk.img", nil),
+        ] as [(String, String?)])
+    func linksToImagesAreFollowed(target: String, words: String?) async throws {
+        let host = FakeHost()
+        host.change {
+            $0.links["/srv/disk.img"] = target
+            $0.files[target] = .init(contents: [], mode: 0o600)
+        }
+        let setup = NodeSetup(host: host, paths: .test)
+        var answers = SetupAnswers.usual
+        answers.disks = ["/srv/disk.img"]
+        let blocked = try await texts(setup.inspect(answers), .blocked)
+        guard let words else {
+            #expect(blocked.isEmpty)
+            try await setup.run(answers) { _ in }
+            let dropIn = try #require(host.text(SetupPaths.test.dropIn))
+            #expect(dropIn.contains("RequiresMountsFor=/data /srv\n"))
+            #expect(dropIn.contains("ReadWritePaths=/data\n") && dropIn.contains("ReadWritePaths=/srv\n"))
+            return
+        }
+        #expect(blocked.count == 1 && blocked[0].contains(words), "\(blocked)")
+    }
+
+    @Test
+    func linksToTheDaemonAreFollowed() async throws {
+        let host = FakeHost()
+        host.change {
+            $0.links["/usr/local/sbin/clusprepd"] = "/home/alice/clusprepd"
+            $0.files["/home/alice/clusprepd"] = .init(contents: [], mode: 0o755)
+        }
+        let paths = SetupPaths(daemon: "/usr/local/sbin/clusprepd", tool: "/usr/bin/clusprep")
+        let blocked = try await texts(NodeSetup(host: host, paths: paths).inspect(.usual), .blocked)
+        #expect(blocked.count == 1 && blocked[0].contains("where the service cannot look"), "\(blocked)")
+    }
+
+    @Test
+    func aPipeIsNoImage() async throws {
+        let host = FakeHost()
+        host.change {
+            $0.files["/srv/disk.img"] = .init(contents: [], mode: 0o600)
+            $0.specials = ["/srv/disk.img"]
+        }
+        var answers = SetupAnswers.usual
+        answers.disks = ["/srv/disk.img"]
+        let findings = try await NodeSetup(host: host, paths: .test).inspect(answers)
+        #expect(texts(findings, .blocked) == ["there is no image /srv/disk.img"])
+    }
+
+    /// A daemon that runs has its own ports, and no others.
+    @Test
+    func aPortOfAnotherProgram() async throws {
+        let host = FakeHost()
+        let setup = NodeSetup(host: host, paths: .test)
+        try await setup.run(.usual) { _ in }
+        host.arrange { $0.trial = .inUse }
+        #expect(try await texts(setup.inspect(.usual), .blocked).isEmpty)
+        var answers = SetupAnswers.usual
+        answers.exporterPort = 61999
+        #expect(
+            try await texts(setup.inspect(answers), .blocked) == ["another program listens on 0.0.0.0 port 61999"])
+        // A daemon that has not read its new ports has its former ones.
+        host.arrange {
+            $0.trial = .free; $0.failingCommand = "systemctl restart"
+        }
+        await #expect(throws: SetupError.self) { try await setup.run(answers) { _ in } }
+        host.arrange {
+            $0.trial = .inUse; $0.failingCommand = nil
+        }
+        #expect(try await texts(setup.inspect(.usual), .blocked).isEmpty)
+    }
+
     @Test
     func recordsOfOthersAreRefused() throws {
         let host = FakeHost()

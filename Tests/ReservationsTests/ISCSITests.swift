@@ -239,6 +239,21 @@ import Testing
         #expect(only.units[1].product == "IET VIRTUAL-DISK")
     }
 
+    @Test func disksBehindPortals() async throws {
+        let target = try TargetDaemon(units: 2)
+        let gone = try TargetDaemon()
+        gone.kill()
+        let portals = try [gone.port, target.port].map { try ISCSIPortal(parsing: "127.0.0.1:\($0)") }
+        let (found, problems) = await ISCSIDiscovery.disks(
+            behind: portals, initiator: .node("node1"), executor: BlockingExecutor(threads: 1))
+        // Unit 0 is no disk.
+        #expect(
+            found.map(\.description) == [1, 2].map { "iscsi://127.0.0.1:\(target.port)/\(target.name)/\($0)" })
+        #expect(
+            problems.count == 1
+                && problems[0].hasPrefix("cannot discover targets behind 127.0.0.1:\(gone.port): "), "\(problems)")
+    }
+
     @Test func looksWithoutEndingTheNodesOwnSession() throws {
         let target = try TargetDaemon()
         let disk = try Disk(

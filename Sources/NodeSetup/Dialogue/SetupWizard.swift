@@ -1,4 +1,3 @@
-import HostInventory
 import Reservations
 
 /// Asks a person what a node is to be, one thing at a time, with what the host suggests.
@@ -67,9 +66,7 @@ public struct SetupWizard<Host: SetupHost, Dialogue: SetupDialogue> {
             "Addresses to listen on, with spaces between", usual: answers.listen.joined(separator: " ")
         ) { text throws(SetupError) in
             let addresses = text.split(separator: " ").map(String.init)
-            for address in addresses where HostAddress(address) == nil {
-                throw SetupError.badAnswer("listen", reason: "\"\(address)\" is no IPv4 or IPv6 address")
-            }
+            try SetupAnswers.check(listen: addresses)
             return addresses
         }
     }

@@ -108,24 +108,15 @@ extension LinuxHost {
         } catch {
             problems.append("cannot find the disks of this host: \(error)")
         }
-        let executor = BlockingExecutor(threads: 4)
-        for portal in portals {
-            do {
-                let secrets = try credentials.map { try ISCSICredentials(file: $0) }
-                let initiator = Self.initiator
-                let found = try await executor.run {
-                    try ISCSIDiscovery.targets(at: portal, initiator: initiator, credentials: secrets)
-                }
-                for target in found {
-                    if let problem = target.problem { problems.append("\(target.name) behind \(portal): \(problem)") }
-                    // By the portal that answered: the others may be on networks that this host has no part in.
-                    targets += target.units.filter(\.isDisk).compactMap { unit in
-                        ISCSITarget(portals: [portal], name: target.name, unit: unit.number).map(DiskTarget.iscsi)
-                    }
-                }
-            } catch {
-                problems.append("cannot discover targets behind \(portal): \(error)")
-            }
+        do {
+            let secrets = try portals.isEmpty ? nil : credentials.map { try ISCSICredentials(file: $0) }
+            let behind = await ISCSIDiscovery.disks(
+                behind: portals, initiator: Self.initiator, credentials: secrets, executor: BlockingExecutor(threads: 1)
+            )
+            targets += behind.found
+            problems += behind.problems
+        } catch {
+            problems.append("cannot discover targets: \(error)")
         }
         var found: [DiskCandidate] = []
         for target in targets { found.append(await disk(target, credentials: credentials)) }
@@ -152,12 +143,35 @@ extension LinuxHost {
                     roles: { try HostDisks().roles(of: $0) })
                 let description = DiskDescription.of(
                     try Disk(transport: try opener.open(target)), number: 0, path: path)
+                // What the kernel alone has claimed is known now that it is open; and a unit behind a portal may be one that the
+                // kernel's own initiator has brought here.
+                let isOwn =
+                    try description.attachment.roles.isProtected || Self.isProtected(description.identifiers)
+                let obstacles = description.isClusterable ? [] : description.obstacles
                 return DiskCandidate(
-                    target: path, name: description.friendlyName, size: description.size,
-                    obstacles: description.isClusterable ? [] : description.obstacles, problem: description.problem)
+                    target: path, name: description.friendlyName, size: description.size, isProtected: isOwn,
+                    obstacles: isOwn ? ["this host lives on it"] : obstacles, problem: description.problem)
             }
         } catch {
             return DiskCandidate(target: path, name: path, size: nil, problem: "\(error)")
+        }
+    }
+
+    /// Whether this host lives on the disk with these identifiers, by whatever way it came here.
+    private static func isProtected(_ identifiers: [DeviceIdentifier]) throws -> Bool {
+        guard !identifiers.isEmpty else { return false }
+        return try HostDisks().list().contains { disk in
+            disk.attachment.roles.isProtected
+                && disk.worldWideIdentifier.map { isName($0, amongst: identifiers) } == true
+        }
+    }
+
+    /// Whether the kernel's name of a disk, such as `naa.6001405…`, is one of page 83h's identifiers.
+    static func isName(_ name: String, amongst identifiers: [DeviceIdentifier]) -> Bool {
+        let own = DeviceIdentifier.list(wwid: name)
+        return identifiers.contains { identifier in
+            identifier.association == .logicalUnit
+                && own.contains { $0.kind == identifier.kind && $0.value == identifier.value }
         }
     }
 

@@ -47,7 +47,24 @@ public struct LinuxHost: SetupHost {
             return nil
         }
         return FileStatus(
-            isFolder: status.st_mode & S_IFMT == S_IFDIR, mode: status.st_mode & 0o7777, owner: status.st_uid)
+            isFolder: status.st_mode & S_IFMT == S_IFDIR, isRegular: status.st_mode & S_IFMT == S_IFREG,
+            mode: status.st_mode & 0o7777, owner: status.st_uid)
+    }
+
+    /// The path with every link followed, as far as it leads somewhere; the rest of it stays what it is.
+    public func resolved(_ path: String) -> String {
+        var (head, tail) = (path, "")
+        while !head.isEmpty {
+            if let pointer = realpath(head, nil) {
+                defer { free(pointer) }
+                let found = String(cString: pointer)
+                return found == "/" && !tail.isEmpty ? tail : found + tail
+            }
+            guard let slash = head.lastIndex(of: "/") else { break }
+            tail = String(head[slash...]) + tail
+            head = String(head[..<slash])
+        }
+        return path
     }
 
     /// A file's octets, up to 1 MiB; nil where there is no file.

@@ -11,6 +11,8 @@ public protocol SetupHost: Sendable {
 
     /// What lies at a path; nil where there is nothing. Links are followed.
     func status(of path: String) throws(SetupError) -> FileStatus?
+    /// The path with every link followed, as far as it leads somewhere; the rest of it stays what it is.
+    func resolved(_ path: String) -> String
     /// A file's octets, up to 1 MiB; nil where there is no file.
     func contents(of path: String) throws(SetupError) -> [UInt8]?
     /// Makes one folder, of ours alone. The one above has to be there.
@@ -57,14 +59,17 @@ public protocol SetupHost: Sendable {
 public struct FileStatus: Equatable, Sendable {
     /// Whether it is a folder.
     public var isFolder: Bool
+    /// Whether it is a regular file: no folder, and no device, pipe or socket.
+    public var isRegular: Bool
     /// The permission bits.
     public var mode: UInt32
     /// The owner's number.
     public var owner: UInt32
 
-    /// From its parts.
-    public init(isFolder: Bool, mode: UInt32, owner: UInt32) {
+    /// From its parts; what is no folder is a regular file unless the opposite is said.
+    public init(isFolder: Bool, isRegular: Bool? = nil, mode: UInt32, owner: UInt32) {
         self.isFolder = isFolder
+        self.isRegular = isRegular ?? !isFolder
         self.mode = mode
         self.owner = owner
     }

@@ -36,13 +36,27 @@ struct DisksStep: SetupStep {
         _ path: String, _ session: SetupSession<Host>
     ) throws(SetupError) -> Finding {
         if let finding = session.hidden(path, "disk") { return finding }
+        // Where it leads is what becomes a word of the unit, and what goes with a folder.
+        let real = session.host.resolved(path)
+        if session.answers.service, !ServiceUnit.isWord(real) || real.lastIndex(of: "/") == real.startIndex {
+            return Finding(
+                "disk", .blocked, "\(path) leads to \(real), whose folder a unit cannot open",
+                remedy: "move it to a folder whose path has no spaces, quotes, \"%\", \"$\" or \";\"")
+        }
+        for folder in [session.answers.stateFolder, SetupAnswers.usualStateFolder]
+        where real.hasPrefix(session.host.resolved(folder) + "/") {
+            return Finding(
+                "disk", .blocked, "\(path) would go with the node's state in \(folder)",
+                remedy: "move it out of \(folder)")
+        }
         // Of answers before these: undoing removes what they made, too.
-        for case .madeStateFolder(let folder) in session.record.changes where path.hasPrefix(folder + "/") {
+        for case .madeStateFolder(let folder) in session.record.changes
+        where real.hasPrefix(session.host.resolved(folder) + "/") {
             return Finding(
                 "disk", .blocked, "\(path) would go with the node's former state in \(folder)",
                 remedy: "move it out of \(folder)")
         }
-        guard let status = try session.host.status(of: path), !status.isFolder else {
+        guard let status = try session.host.status(of: path), status.isRegular else {
             return Finding("disk", .blocked, "there is no image \(path)", remedy: "truncate --size 1G \(path)")
         }
         guard status.owner == 0 || !session.answers.service else {
@@ -76,7 +90,12 @@ extension SetupSession {
     /// Says that the service could not see a path: its sandbox has a /tmp of its own, and no homes.
     func hidden(_ path: String, _ subject: String) -> Finding? {
         let folders = ["/tmp", "/var/tmp", "/home", "/root", "/run/user"]
-        guard answers.service, folders.contains(where: { path == $0 || path.hasPrefix($0 + "/") }) else { return nil }
+        // By whatever name: a link leads out of the sandbox no more than a path does.
+        let names = [path, host.resolved(path)]
+        let isHidden = folders.contains { folder in
+            names.contains { $0 == folder || $0.hasPrefix(folder + "/") }
+        }
+        guard answers.service, isHidden else { return nil }
         return Finding(
             subject, .blocked, "\(path) is where the service cannot look: it has no homes, and a /tmp of its own",
             remedy: "put it below /srv, /var or /etc")

@@ -1,3 +1,5 @@
+import Foundation
+
 /// What the host itself has to be.
 struct HostStep: SetupStep {
     func inspect<Host: SetupHost>(_ session: SetupSession<Host>) async throws(SetupError) -> [Finding] {
@@ -22,9 +24,11 @@ struct HostStep: SetupStep {
         }
         // The node's own daemon is not in its way.
         let isRunning = try await session.isServiceActive
+        let own = try session.servedPorts
         for address in answers.listen {
             for port in [answers.endpointMapperPort, answers.exporterPort] {
-                findings.append(listening(on: address, port, host, isRunning: isRunning))
+                let isOwn = isRunning && own?.contains(port) ?? true
+                findings.append(listening(on: address, port, host, isRunning: isOwn))
             }
         }
         if answers.keytab != nil, host.hasServiceManager, host.program("timedatectl") != nil {
@@ -86,4 +90,25 @@ struct HostStep: SetupStep {
             return Finding("listen", .blocked, "one cannot listen on \(place): \(reason)", remedy: "answer listen")
         }
     }
+}
+
+extension SetupSession {
+    /// The ports that a daemon which runs has, by its configuration; nil where nobody knows.
+    fileprivate var servedPorts: [Int]? {
+        get throws(SetupError) {
+            // One that has not read its file yet has other ports than that says.
+            guard !needsRestart, let octets = try host.contents(of: paths.configuration),
+                let ports = try? JSONDecoder().decode(ServedPorts.self, from: Data(octets)),
+                let endpointMapperPort = ports.endpointMapperPort, let exporterPort = ports.exporterPort,
+                exporterPort != 0
+            else { return nil }
+            return [endpointMapperPort, exporterPort]
+        }
+    }
+}
+
+/// What of the daemon's configuration says where it listens.
+private struct ServedPorts: Decodable {
+    var endpointMapperPort: Int?
+    var exporterPort: Int?
 }

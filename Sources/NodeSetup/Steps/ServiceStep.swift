@@ -86,7 +86,8 @@ struct ServiceStep: SetupStep {
         let opensFirewall = try await session.firewallWay() == .unit
         let text = ServiceUnit.dropIn(
             session.answers, paths: paths,
-            usesSamba: session.answers.fileShares || session.host.program("smbd") != nil, opensFirewall: opensFirewall)
+            usesSamba: session.answers.fileShares || session.host.program("smbd") != nil, opensFirewall: opensFirewall,
+            imageFolders: session.imageFolders)
         let dropIn = (paths.dropIn, text)
         // A package's unit is the package's to change.
         guard try session.host.status(of: paths.packagedUnit) == nil else { return [dropIn] }
@@ -95,6 +96,15 @@ struct ServiceStep: SetupStep {
 }
 
 extension SetupSession {
+    /// The folders of the images, by their paths and by where these lead: that is what has to be mounted, and open to the service.
+    fileprivate var imageFolders: [String] {
+        let real = ((try? answers.targets) ?? []).compactMap { target -> String? in
+            guard case .image(let path) = target else { return nil }
+            return "/" + host.resolved(path).split(separator: "/").dropLast().joined(separator: "/")
+        }
+        return Set(answers.imageFolders + real).sorted()
+    }
+
     /// Whether the service runs.
     var isServiceActive: Bool {
         get async throws(SetupError) {

@@ -112,15 +112,17 @@ public enum ServiceUnit {
     ///   - answers: they have been checked, so no path holds what a unit would take for more than a path.
     ///   - usesSamba: whether this host has Samba, by which the node's logs are fetched, too.
     ///   - opensFirewall: whether the service lets a cluster's traffic in while it runs.
+    ///   - imageFolders: the folders of the images, those that links lead to among them; nil for those of the answers.
     public static func dropIn(
-        _ answers: SetupAnswers, paths: SetupPaths, usesSamba: Bool, opensFirewall: Bool
+        _ answers: SetupAnswers, paths: SetupPaths, usesSamba: Bool, opensFirewall: Bool,
+        imageFolders: [String]? = nil
     ) -> String {
         var lines = [
             "# Made by \"clusprep setup\", which makes it anew, and removed by \"clusprep setup remove\".",
             "# Changes of your own go to another file of this folder.",
         ]
         let usual = SetupAnswers.usualStateFolder
-        var folders = answers.imageFolders
+        var folders = imageFolders ?? answers.imageFolders
         if answers.stateFolder != usual { folders.append(answers.stateFolder) }
         if !folders.isEmpty { lines += ["[Unit]", "RequiresMountsFor=\(folders.joined(separator: " "))", ""] }
         var capabilities = Capability.network

@@ -122,3 +122,38 @@ public enum ISCSIDiscovery {
         }
     }
 }
+
+extension ISCSIDiscovery {
+    /// The disks behind portals, one portal after the other, and in words what did not answer.
+    ///
+    /// Each by the portal that was asked: the others that its target tells of may be on networks that this host has no part in.
+    ///
+    /// - Parameters:
+    ///   - portals: where to ask.
+    ///   - initiator: who asks.
+    ///   - credentials: secrets, for the discovery and for the targets.
+    ///   - executor: what waits for the answers.
+    public static func disks(
+        behind portals: [ISCSIPortal], initiator: InitiatorIdentity, credentials: ISCSICredentials? = nil,
+        executor: BlockingExecutor
+    ) async -> (found: [DiskTarget], problems: [String]) {
+        var disks: [DiskTarget] = []
+        var problems: [String] = []
+        for portal in portals {
+            do {
+                let found = try await executor.run {
+                    try targets(at: portal, initiator: initiator, credentials: credentials)
+                }
+                for target in found {
+                    if let problem = target.problem { problems.append("\(target.name) behind \(portal): \(problem)") }
+                    disks += target.units.filter(\.isDisk).compactMap { unit in
+                        ISCSITarget(portals: [portal], name: target.name, unit: unit.number).map(DiskTarget.iscsi)
+                    }
+                }
+            } catch {
+                problems.append("cannot discover targets behind \(portal): \(error)")
+            }
+        }
+        return (disks, problems)
+    }
+}

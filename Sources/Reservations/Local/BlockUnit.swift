@@ -156,7 +156,7 @@ extension UnitIdentity {
 
 extension DeviceIdentifier {
     /// The identifiers behind a kernel's `wwid`: `naa.` and `eui.` with hexadecimal digits, `uuid.` with dashes between; none for others.
-    static func list(wwid: String) -> [DeviceIdentifier] {
+    package static func list(wwid: String) -> [DeviceIdentifier] {
         let parts = wwid.split(separator: ".", maxSplits: 1)
         guard parts.count == 2 else { return [] }
         let digits = parts[1].filter(\.isHexDigit).compactMap(\.hexDigitValue).map(UInt8.init)

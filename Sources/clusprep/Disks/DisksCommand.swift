@@ -48,7 +48,8 @@ struct DisksCommand: AsyncParsableCommand {
         var targets = local.map { DiskTarget.local($0.device) } + disk
         if let nodeConfig { targets += try NodeConfiguration.disks(ofFile: nodeConfig) }
         let executor = BlockingExecutor(threads: 8)
-        let (found, problems) = try await discovered(executor)
+        let (found, problems) = try await ISCSIDiscovery.disks(
+            behind: portals(), initiator: options.identity(), credentials: options.secrets(), executor: executor)
         targets += found
         let listing = await Self.look(at: targets, with: try options.opener(), executor: executor, local: local)
         let terminal = Terminal.standardOutput
@@ -77,29 +78,6 @@ struct DisksCommand: AsyncParsableCommand {
         } catch {
             throw CommandFailure("cannot find the disks of this host: \(error). Use --no-local to do without them.")
         }
-    }
-
-    /// The disks behind the portals, and what did not answer.
-    private func discovered(_ executor: BlockingExecutor) async throws -> ([DiskTarget], [String]) {
-        let (identity, secrets) = (try options.identity(), try options.secrets())
-        var targets: [DiskTarget] = []
-        var problems: [String] = []
-        for portal in try portals() {
-            do {
-                let found = try await executor.run {
-                    try ISCSIDiscovery.targets(at: portal, initiator: identity, credentials: secrets)
-                }
-                for target in found {
-                    if let problem = target.problem { problems.append("\(target.name) behind \(portal): \(problem)") }
-                    targets += target.units.filter(\.isDisk).compactMap { unit in
-                        ISCSITarget(portals: [portal], name: target.name, unit: unit.number).map(DiskTarget.iscsi)
-                    }
-                }
-            } catch {
-                problems.append("cannot discover targets behind \(portal): \(error)")
-            }
-        }
-        return (targets, problems)
     }
 
     /// Looks at each target once, all at the same time.

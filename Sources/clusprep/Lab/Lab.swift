@@ -1,3 +1,4 @@
+import ClusterEngine
 import Foundation
 
 /// The nodes of a lab, from the first start to the last stop.
@@ -11,6 +12,8 @@ actor Lab {
     private let target: LabTarget?
     private let shares: LabShares?
     private var nodes: [LabNode] = []
+    /// Keeps other labs out of the folder.
+    private var lock: FileLock?
     /// Whether the lab was told to end.
     private(set) var isStopping = false
 
@@ -33,6 +36,11 @@ actor Lab {
     /// - Throws: ``CommandFailure``; what was started is to be ended with ``stop()``.
     func start(nodes count: Int, disks: Int) async throws -> LabDescription {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        // Before anything else: a lab begins with clearing away what one that was killed has left.
+        lock = try FileLock.taking(folder.appendingPathComponent("lab.lock").path).mapError { holder in
+            let process = holder.process.map { " (process \($0))" } ?? ""
+            return CommandFailure("another lab\(process) runs in \(folder.path)")
+        }.get()
         var description =
             try LabDescription.read(folder: folder)
             ?? LabDescription(domain: "LAB", user: "clusadmin", password: LabPassword.generate())

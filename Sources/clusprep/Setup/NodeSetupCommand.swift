@@ -30,6 +30,9 @@ struct RunSetup: AsyncParsableCommand {
     func run() async throws {
         let host = LinuxHost()
         let setup = NodeSetup(host: host, paths: try programs.paths())
+        // From the first look on: what another set-up changes would be taken for the host's.
+        let lock = host.isAdministrator ? try host.lock() : nil
+        defer { withExtendedLifetime(lock) {} }
         let terminal = Terminal.standardOutput
         let (answers, passwords) = try await read(host, setup)
         let findings = try await setup.inspect(answers, passwords: passwords)
@@ -144,6 +147,8 @@ struct RemoveSetup: AsyncParsableCommand {
         let host = LinuxHost()
         let paths = try programs.paths()
         guard host.isAdministrator else { throw CommandFailure("only root undoes it: sudo clusprep setup remove") }
+        let lock = try host.lock()
+        defer { withExtendedLifetime(lock) {} }
         let setup = NodeSetup(host: host, paths: paths)
         guard let record = try setup.record() else {
             Terminal.complain("\(SetupError.notSetUp(record: paths.record))")
