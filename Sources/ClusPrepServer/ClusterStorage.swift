@@ -218,13 +218,15 @@ public actor ClusterStorage: COMObject {
         return partitions
     }
 
-    /// Brings the disk online and does not wait for it. Where it is online already, its volumes are looked for once more.
+    /// Brings the disk online and does not wait for it. Where it is online already, its volumes are looked for once more, and
+    /// it is not online until they are found.
     func startOnline(_ name: StorageState.DiskName) throws {
         let number = try state.admit(.CprepDiskSetOnline, disk: name)
+        state.didTakeOffline(number)
         let (disk, holder, logger) = (environment.disks[number], holder, logger)
         Task { [weak self] in
             do {
-                let partitions = try await disk.online(holder)
+                let partitions = try await disk.online(holder, again: true)
                 await self?.didComeOnline(number, partitions)
             } catch {
                 logger.warning("bringing disk \(number) online: \(error)")

@@ -191,7 +191,7 @@ extension NodeDisk {
     /// through. What clients have registered with commands of their own is the node's doing like any other, so then the
     /// reservation decides.
     func admitWrite(by holder: Holder) async throws {
-        try refuseWhereProtected()
+        try await refuseWhereProtected()
         if owners[holder] != nil { return }
         guard ownership == nil, !isChallenging else { throw SCSIError.reservationConflict }
         try await withdrawRegistration()

@@ -125,7 +125,7 @@ extension NodeDisk {
     /// In a turn of the queue.
     private func issue(_ command: ReserveCommand, _ holder: Holder) async throws {
         let disk = try await opened()
-        try refuseWhereProtected()
+        try await refuseWhereProtected()
         let wasRegistered = mayBeRegistered
         // What becomes of a command that fails half way is not known.
         if command.registers { mayBeRegistered = true }
@@ -238,11 +238,24 @@ extension NodeDisk {
         }
     }
 
-    /// After the disk has been opened: refuses whatever could change a disk that the host lives on.
+    /// In a turn of the queue, after the disk has been opened: refuses whatever could change a disk that the host lives on, or
+    /// has begun to live on since. Volumes that are online on such a disk go offline without another write.
     ///
-    /// - Throws: ``NodeDiskError/protected(path:)``.
-    func refuseWhereProtected() throws(NodeDiskError) {
-        if disk?.isProtected == true { throw .protected(path: path) }
+    /// - Throws: ``NodeDiskError/protected(path:)``; what keeps the host from telling.
+    func refuseWhereProtected() async throws {
+        guard let disk else { return }
+        if disk.isProtected { throw NodeDiskError.protected(path: path) }
+        let (executor, isInUse) = (environment.executor, environment.isInUse)
+        // Also for a caller that is gone.
+        guard try await Task.detached(operation: { try await executor.run { try isInUse(disk) } }).value else { return }
+        if let broken = mounted {
+            logger.warning("this host has begun to use the disk; its volumes go offline")
+            mounted = nil
+            await abandon(broken.volumes)
+        }
+        // Opened anew it can only be read, and is described as what it is.
+        if isUnused { self.disk = nil }
+        throw NodeDiskError.protected(path: path)
     }
 }
 

@@ -5,17 +5,20 @@ import Volumes
 extension NodeDisk {
     /// Brings the disk's volumes online, or joins in those that are.
     ///
+    /// - Parameter again: whether volumes that the holder alone has online are looked for once more. What others have online,
+    ///   too, stays: its partitions have the numbers that they were told.
     /// - Returns: the number of partitions.
     /// - Throws: ERROR_INVALID_STATE unless the holder owns the disk; what the disk says otherwise.
-    public func online(_ holder: Holder) async throws -> UInt32 {
-        try await bounded { try await self.queue.run { try await self.mount(holder) } }
+    public func online(_ holder: Holder, again: Bool = false) async throws -> UInt32 {
+        try await bounded { try await self.queue.run { try await self.mount(holder, again: again) } }
     }
 
-    private func mount(_ holder: Holder) async throws -> UInt32 {
+    private func mount(_ holder: Holder, again: Bool) async throws -> UInt32 {
         guard owners[holder] != nil else { throw Win32Error.invalidState }
+        if again, mounted?.holders == [holder] { try await dismount(holder) }
         if mounted == nil {
             let disk = try await opened()
-            try refuseWhereProtected()
+            try await refuseWhereProtected()
             let mounting = tenure
             let logger = logger
             let fresh = try await environment.executor.run {
@@ -63,7 +66,18 @@ extension NodeDisk {
     }
 
     private func dismount(_ holder: Holder) async throws {
-        guard mounted?.holders.remove(holder) != nil, let leaving = mounted, leaving.holders.isEmpty else { return }
+        guard mounted?.holders.remove(holder) != nil, mounted?.holders.isEmpty == true else { return }
+        do {
+            // To dismount is to write.
+            try await refuseWhereProtected()
+        } catch {
+            let volumes = mounted?.volumes ?? []
+            mounted = nil
+            await abandon(volumes)
+            throw error
+        }
+        // It may have been lost meanwhile.
+        guard let leaving = mounted else { return }
         mounted = nil
         guard let disk else { return }
         try await Task.detached { [executor = environment.executor] in
@@ -96,6 +110,9 @@ extension NodeDisk {
     private func work<T: Sendable>(
         _ partition: Int, _ holder: Holder, _ body: @escaping @Sendable (Volume) throws -> T
     ) async throws -> T {
+        _ = try volume(partition, holder)
+        try await refuseWhereProtected()
+        // They may have been lost meanwhile.
         let volume = try volume(partition, holder)
         let (result, isOffline) = try await environment.executor.run {
             let result = Result { try body(volume) }

@@ -48,6 +48,9 @@ public actor NodeDisk {
             @Sendable (_ disk: Disk, _ lost: @escaping @Sendable (OwnershipLoss) -> Void) -> DiskOwnership
         /// Where commands block.
         public var executor: BlockingExecutor
+        /// Whether this host uses a disk that was free when it was opened: somebody has mounted it, say. Blocks like a
+        /// command.
+        public var isInUse: @Sendable (Disk) throws -> Bool = { _ in false }
         /// What the waiting goes by.
         public var clock: any Clock<Duration> = ContinuousClock()
         /// How long a disk may take to be described before it counts as one that does not answer.
@@ -168,12 +171,26 @@ public actor NodeDisk {
         defer { look = nil }
         let (number, path) = (number, path)
         do {
-            // Only to have a disk that has been broken opened anew; what is wrong with it, the description finds out.
-            do { try await blocking { disk in try disk.testUnitReady() } } catch is SCSIError {}
+            // Only to have a disk opened anew that has been broken, or that the host has begun or ceased to use; what is
+            // wrong with it, the description finds out.
+            do {
+                await queue.run { await self.closeProtected() }
+                try await blocking(first: { try await self.refuseWhereProtected() }) { disk in
+                    try disk.testUnitReady()
+                }
+            } catch is SCSIError {
+            } catch NodeDiskError.protected {
+                // A look changes nothing.
+            }
             return try await blocking { disk in DiskDescription.of(disk, number: number, path: path) }
         } catch {
             return .missing(number: number, path: path, cause: "\(error)")
         }
+    }
+
+    /// In a turn of the queue: closes a disk that can only be read, in case the host does not use it any more.
+    private func closeProtected() {
+        if disk?.isProtected == true, isUnused { disk = nil }
     }
 
     /// Makes sure that the disk answers.
@@ -182,7 +199,8 @@ public actor NodeDisk {
     public func attach() async throws {
         do {
             try await bounded { try await self.blocking { disk in try disk.testUnitReady() } }
-        } catch EmulatedUnitError.imageMissing {
+        } catch let error as any HRESULTConvertible where error.hresult == Win32Error.fileNotFound.hresult {
+            // Whatever kind of disk it is that is not there.
             throw Win32Error.notFound
         }
     }
@@ -300,7 +318,7 @@ public actor NodeDisk {
     }
 
     /// Whether nothing rests on the disk as it was opened.
-    private var isUnused: Bool {
+    var isUnused: Bool {
         ownership == nil && mounted == nil && !isChallenging && claims.isEmpty
     }
 

@@ -46,11 +46,7 @@ public struct HostDisks: Sendable {
     }
 
     private func disk(of device: String) -> BlockNode? {
-        guard let path = files.resolved(device) else { return nil }
-        let name = path.split(separator: "/").dropFirst().joined(separator: "!")
-        guard let node = BlockNode(name: name, files: files) ?? BlockNode(generic: name, files: files) else {
-            return nil
-        }
+        guard let node = BlockNode(device: device, files: files) else { return nil }
         return node.wholeDisk.flatMap { BlockNode(name: $0, files: files) } ?? node
     }
 

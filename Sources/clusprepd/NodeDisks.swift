@@ -23,7 +23,7 @@ enum NodeDisks {
         let sessions = Logger(label: "clusprepd.iscsi")
         let opener = TargetOpener(
             initiator: identity, credentials: try credentials(settings),
-            // Asked at each opening: a disk may be in use by now that was not.
+            // Asked at each opening, and before each change: a disk may be in use by now that was not.
             roles: { device in try HostDisks().roles(of: device) },
             log: { message in sessions.info("\(message)") })
         var environment = NodeDisk.Environment(
@@ -34,6 +34,10 @@ enum NodeDisks {
             },
             executor: BlockingExecutor(threads: settings.diskThreads),
             logger: Logger(label: "clusprepd.disk"))
+        environment.isInUse = { disk in
+            guard let device = disk.transport.attachment.device else { return false }
+            return try LocalTransport.isClaimed(device) || HostDisks().roles(of: device).isProtected
+        }
         environment.retryInterval = timing.defence
         return targets.enumerated().map { number, target in
             NodeDisk(number: UInt32(number), path: target.description, environment: environment)

@@ -85,6 +85,10 @@ struct Activation {
         try await storage2.cprepDiskRawRead(.init(DiskId: disk, ulSector: sector, cbData: 512)).returnValue.rawValue
     }
 
+    func isClusterable() async throws -> Bool {
+        try await storage2.cprepDiskGetProps(.init(DiskId: disk)).DiskProps.DiskIsClusterable != 0
+    }
+
     func writeFile() async throws -> UInt32 {
         try await storage2.cprepDiskWriteFileData(
             .init(DiskId: disk, ulPartition: 1, FileName: "a", cbDataIn: 1, DataIn: [1])

@@ -36,6 +36,24 @@ struct NodeDiskTests {
         }
     }
 
+    /// "the online process is repeated" (3.2.4.26).
+    @Test
+    func comingOnlineAgainLooksForTheVolumesAgain() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let disk = TestNode(name: "a").disk(images[0].path)
+            let (holder, other) = (NodeDisk.Holder.new(), NodeDisk.Holder.new())
+            for owner in [holder, other] { try await disk.arbitrate(owner) { _ in } }
+            #expect(try await disk.online(holder) == 1)
+            try await disk.write(sector: 0, [UInt8](repeating: 0, count: 512), by: holder)
+            #expect(try await disk.online(holder) == 1)
+            #expect(try await disk.online(other) == 1)
+            #expect(try await disk.online(holder, again: true) == 1, "another one has it online")
+            try await disk.offline(other)
+            #expect(try await disk.online(holder, again: true) == 0)
+            for owner in [holder, other] { try await disk.stopDefense(owner) }
+        }
+    }
+
     static let busy: UInt32 = 0x8007_00AA
     static let invalidState: UInt32 = 0x8007_139F
     static let notFound: UInt32 = 0x8007_0490

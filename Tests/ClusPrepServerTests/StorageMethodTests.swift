@@ -2,6 +2,7 @@ import ClusterProtocols
 import ErrorCodes
 import Foundation
 import Reservations
+import Synchronization
 import TestSupport
 import Testing
 import Volumes
@@ -50,6 +51,25 @@ struct StorageMethodTests {
             #expect(try await activation.online() == Code.ok)
             #expect(try await activation.offline() == Code.ok)
             #expect(try await activation.stopDefense() == Code.ok)
+        }
+    }
+
+    /// A disk that was partitioned anew while it was online.
+    @Test
+    func settingOnlineOnceMore() async throws {
+        try await withImages([.mbr]) { images async throws in
+            let disk = TestNode(name: "a").disk(images[0].path)
+            let activation = try await Activation.attached([disk])
+            #expect(try await activation.arbitrate() == Code.ok)
+            #expect(try await activation.online() == Code.ok)
+            let table = try await disk.read(sector: 0).octets
+            for (sector, code) in [([UInt8](repeating: 0, count: 512), Code.fileNotFound), (table, Code.ok)] {
+                try await disk.write(sector: 0, sector, by: activation.object.holder)
+                #expect(try await activation.setOnline() == Code.ok)
+                while try await activation.isOnline() == Code.notReady { await Task.yield() }
+                #expect(try await activation.writeFile() == code)
+            }
+            await activation.release()
         }
     }
 
@@ -157,6 +177,60 @@ struct StorageMethodTests {
         }
     }
 
+    /// Somebody mounts a disk that was free when the node opened it.
+    @Test
+    func aDiskTheHostBeginsToLiveOn() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let use = HostUse()
+            let disk = NodeDisk(number: 0, path: images[0].path, environment: use.environment(of: TestNode(name: "a")))
+            let activation = try await Activation.attached([disk])
+            #expect(try await activation.write() == Code.ok)
+            #expect(try await activation.isClusterable())
+            use.isUsed = true
+            for code in try await [
+                activation.write(), activation.arbitrate(), activation.register(), activation.clear(),
+            ] {
+                #expect(code == Code.accessDenied)
+            }
+            #expect(try await activation.read() == Code.ok)
+            #expect(try await !activation.isClusterable())
+            #expect(await disk.describe().attachment.roles == .inUse)
+            #expect(try await activation.write() == Code.accessDenied)
+            // A look tells also that it has been given back.
+            use.isUsed = false
+            #expect(await disk.describe().attachment.roles == [])
+            #expect(try await activation.write() == Code.ok)
+            await activation.release()
+        }
+    }
+
+    /// What was online under the feet of the host goes offline without another write.
+    @Test
+    func anOnlineDiskThatTheHostBeginsToLiveOn() async throws {
+        try await withImages([.gpt]) { images async throws in
+            let (node, use) = (TestNode(name: "a"), HostUse())
+            let disk = NodeDisk(number: 0, path: images[0].path, environment: use.environment(of: node))
+            for call: @Sendable (Activation) async throws -> UInt32 in [
+                { try await $0.writeFile() }, { try await $0.write() }, { try await $0.offline() },
+            ] {
+                let activation = try await Activation.attached([disk])
+                #expect(try await activation.arbitrate() == Code.ok)
+                #expect(try await activation.online() == Code.ok)
+                #expect(try await activation.writeFile() == Code.ok)
+                use.isUsed = true
+                node.faults.fail(NodeDiskFaultTests.write, NodeDiskFaultTests.synchronizeCache)
+                #expect(try await call(activation) == Code.accessDenied)
+                #expect(try await activation.isOnline() == Code.notReady)
+                // The reservation is the node's, and is given back.
+                #expect(try await activation.stopDefense() == Code.ok)
+                await activation.release()
+                #expect(try Onlooker(images[0].path).keys() == [])
+                use.isUsed = false
+                node.faults.fail()
+            }
+        }
+    }
+
     @Test(arguments: [DiskAttachment.Roles.systemBus, .pooled, []])
     func aDiskTheHostDoesNotLiveOn(_ role: DiskAttachment.Roles) async throws {
         try await withImages([.gpt]) { images async throws in
@@ -165,6 +239,15 @@ struct StorageMethodTests {
             #expect(try await activation.write() == Code.ok)
             await activation.release()
         }
+    }
+
+    /// "The disk was not found" (3.2.4.14) has one code, whatever the disk is.
+    @Test
+    func attachingADeviceThatIsGone() async throws {
+        var environment = TestNode(name: "a").environment
+        environment.open = { path in try Disk(transport: LocalTransport.open(device: path, roles: [])) }
+        let disk = NodeDisk(number: 0, path: "/dev/clusprep-no-such-disk", environment: environment)
+        await #expect(throws: HRESULT(rawValue: Code.notFound)) { try await Activation.attached([disk]) }
     }
 
     // MARK: Disks that do not answer
@@ -228,5 +311,27 @@ struct StorageMethodTests {
         // Of one octet.
         let tiny = SectorPlace(sector: .max, blockSize: 1)
         #expect((tiny.block, tiny.count) == (UInt64(UInt32.max) * 512, 512))
+    }
+}
+
+/// Whether the host uses a disk, as a test says.
+private final class HostUse: Sendable {
+    private let value = Atomic(false)
+
+    var isUsed: Bool {
+        get { value.load(ordering: .sequentiallyConsistent) }
+        set { value.store(newValue, ordering: .sequentiallyConsistent) }
+    }
+
+    /// The node's environment on such a host.
+    func environment(of node: TestNode) -> NodeDisk.Environment {
+        var environment = node.environment
+        let (name, faults) = (node.name, node.faults)
+        environment.open = { path in
+            let unit = try EmulatedLogicalUnit(image: path, initiator: .node(name))
+            return try Disk(transport: FaultyTransport(unit: unit, faults: faults, roles: self.isUsed ? .inUse : []))
+        }
+        environment.isInUse = { _ in self.isUsed }
+        return environment
     }
 }

@@ -47,7 +47,8 @@ public enum ServiceUnit {
         Description=ClusPrep failover-cluster node ([MS-CSVP])
         Documentation=man:clusprepd(8) man:clusprep(1)
         Wants=network-online.target
-        After=network-online.target nss-lookup.target multipathd.service smbd.service
+        # What the host mounts for itself is mounted before disks are offered to others.
+        After=remote-fs.target network-online.target nss-lookup.target multipathd.service smbd.service
         # Until "clusprep setup", or somebody by hand, has written it there is no node to run.
         ConditionPathExists=\(paths.configuration)
 

@@ -46,6 +46,16 @@ public struct BlockNode: Sendable, Hashable {
         self.init(name: disk, files: files)
     }
 
+    /// The device behind a device file, a SCSI generic one included, or behind a symbolic link to one; nil where there is none.
+    public init?(device: String, files: HostFiles) {
+        guard let path = files.resolved(device), let name = BlockNode.name(ofDevice: path) else { return nil }
+        if let node = BlockNode(name: name, files: files) ?? BlockNode(generic: name, files: files) {
+            self = node
+        } else {
+            return nil
+        }
+    }
+
     /// The name in sysfs of a device file with every symbolic link followed; nil for a path outside `/dev`.
     public static func name(ofDevice path: String) -> String? {
         let parts = path.split(separator: "/")

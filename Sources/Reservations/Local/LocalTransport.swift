@@ -53,6 +53,14 @@ public enum LocalTransport {
         return roles.isProtected ? GuardedTransport(transport) : transport
     }
 
+    /// Whether something on this host has a disk for itself, as ``open(device:roles:timeout:)`` asks: it may have begun to use
+    /// the disk since.
+    ///
+    /// - Parameter device: a device file, a SCSI generic one included, or a symbolic link to one.
+    public static func isClaimed(_ device: String) -> Bool {
+        BlockNode(device: device, files: HostFiles())?.isClaimed ?? false
+    }
+
     private static func refusePathOfMap(_ node: BlockNode) throws(LocalDeviceError) {
         guard node.kind == .scsi else { return }
         let holders = node.holders.lazy.compactMap { BlockNode(name: $0, files: node.files) }
