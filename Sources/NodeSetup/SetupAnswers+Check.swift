@@ -76,7 +76,11 @@ extension SetupAnswers {
                 } catch {
                     throw .badAnswer("disks", reason: "\(error)")
                 }
-                guard !found.contains(target) else { throw .badAnswer("disks", reason: "\(target) stands in it twice") }
+                if let same = found.first(where: target.leadsToDisk) {
+                    throw .badAnswer(
+                        "disks",
+                        reason: "\(target) stands in it twice" + (same == target ? "" : ", the first time as \(same)"))
+                }
                 found.append(target)
             }
             return found

@@ -220,8 +220,10 @@ struct Settings: Equatable, Sendable {
                 throw .badSetting(Setting.disks.name, reason: "\(error)")
             }
             // Two numbers for one disk would each take the other's reservation for their own.
-            guard !targets.contains(target) else {
-                throw .badSetting(Setting.disks.name, reason: "\(target) stands in it twice")
+            if let same = targets.first(where: target.leadsToDisk) {
+                throw .badSetting(
+                    Setting.disks.name,
+                    reason: "\(target) stands in it twice" + (same == target ? "" : ", the first time as \(same)"))
             }
             targets.append(target)
         }

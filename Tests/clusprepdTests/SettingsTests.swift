@@ -74,6 +74,31 @@ struct SettingsTests {
         }
     }
 
+    @Test("One disk has one number, whatever it is called")
+    func oneDiskByTwoNames() async throws {
+        let folder = NSTemporaryDirectory() + "disks-\(UUID().uuidString)"
+        let files = FileManager.default
+        try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? files.removeItem(atPath: folder) }
+        for name in ["a", "c"] { try Data().write(to: URL(fileURLWithPath: "\(folder)/\(name).img")) }
+        try files.createSymbolicLink(atPath: folder + "/b.img", withDestinationPath: "a.img")
+        try files.linkItem(atPath: folder + "/a.img", toPath: folder + "/d.img")
+        let unit = "iscsi://san/iqn.2024-01.org.example:fast/3"
+        for (first, second) in [
+            (folder + "/a.img", folder + "/b.img"), (folder + "/d.img", folder + "/a.img"),
+            (unit, unit + "?timeout=60"),
+            (unit, "iscsi://192.0.2.1/iqn.2024-01.org.example:fast/3"),
+        ] {
+            await #expect(throws: StartupError.self) { try await Self.load(["--disks", first, "--disks", second]) }
+        }
+        for (first, second) in [
+            (unit, unit + "1"), (folder + "/a.img", folder + "/c.img"), (folder + "/x.img", folder + "/y.img"),
+            ("/dev/no-such-disk", "/dev/nor-such-a-one"), (unit, folder + "/a.img"),
+        ] {
+            #expect(try await Self.load(["--disks", first, "--disks", second]).disks.count == 2)
+        }
+    }
+
     @Test
     func listsFromEverySource() async throws {
         let flags = try await Self.load(["--disks", "/x,y", "--disks=/z", "--listen", "::1"])
