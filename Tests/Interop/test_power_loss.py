@@ -65,8 +65,8 @@ def boot_host(image: str):
 @pytest.mark.parametrize("whose", ["client", "node"])
 @pytest.mark.parametrize("loss", ["nodes", "power"])
 def test_what_outlasts_a_restart(cluster, transport, whose, loss):
-    """Nodes that die leave their reservations. A loss of power leaves those made with APTPL: a client's on a unit that is
-    able to keep it. A node does not ask to be remembered as the owner; tgtd keeps nothing."""
+    """Nodes that die leave their reservations. A loss of power leaves those made with APTPL, as a client's and an owner's are
+    on a unit that is able to keep them; tgtd keeps nothing."""
     nodes, clients = cluster
     disk = csvp.DiskID.of(nodes.disks[0])
     first = attached(clients, disk, 0)
@@ -84,7 +84,7 @@ def test_what_outlasts_a_restart(cluster, transport, whose, loss):
             boot_host(nodes.disks[0]["path"])
     nodes.start(1)
     second = attached(clients, disk, 1)
-    survives = loss == "nodes" or (whose == "client" and transport == "emulated")
+    survives = loss == "nodes" or transport == "emulated"
     assert second.presence(disk) == (S_OK, ELSEWHERE if survives else ABSENT)
     _, (sector, _) = second.arb_sectors(disk)
     assert second.raw_write(disk, sector, b"second") == ((ERROR_BUSY, 0) if survives else (S_OK, 512))

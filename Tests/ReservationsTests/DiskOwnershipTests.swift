@@ -80,6 +80,49 @@ import Testing
         try owner.disk.write(block: 1, block)
     }
 
+    /// The last APTPL a unit gets is everybody's (SPC-3 6.12.3): a challenge that fails leaves it as it was.
+    @Test func aChallengeLeavesTheOwnerItsPersistence() async throws {
+        let owner = try image.disk(2)
+        try owner.registerIgnoringExistingKey(key(2), persistsThroughPowerLoss: true)
+        try owner.reserve(key: key(2), type: .writeExclusiveRegistrantsOnly)
+        let challenger = try node(1)
+        let challenge = Task { try await challenger.arbitrate() }
+        await clock.sleepers(1)
+        #expect(try owner.reservationCapabilities().persistThroughPowerLossActivated)
+        try owner.preempt(key: key(2), victim: key(1), type: .writeExclusiveRegistrantsOnly)
+        clock.advance(by: .seconds(7))
+        await #expect(throws: DiskOwnershipError.self) { try await challenge.value }
+        #expect(try owner.reservationCapabilities().persistThroughPowerLossActivated)
+    }
+
+    /// What this node owns outlasts the unit's loss of power where the unit can do that, and is owned where it cannot.
+    @Test(arguments: [
+        nil, SenseData(key: .illegalRequest, code: .invalidFieldInParameterList),
+        SenseData(key: .notReady, code: .logicalUnitCommunicationFailure),
+    ])
+    func anOwnerPersistsWhereTheUnitCan(_ refusal: SenseData?) async throws {
+        let owner = try node(1, over: UnitWithoutPlace(unit: try image.unit(1), refusal: refusal))
+        try await owner.arbitrate()
+        #expect(try image.disk(2).reservationCapabilities().persistThroughPowerLossActivated == (refusal == nil))
+        try await owner.stopDefense()
+        #expect(try image.disk(2).readKeys().keys == [])
+    }
+
+    /// A unit that refuses APTPL where there is a sense for it, although it says that it can.
+    private struct UnitWithoutPlace: SCSITransport {
+        let unit: EmulatedLogicalUnit
+        let refusal: SenseData?
+        var name: String { unit.name }
+
+        func execute(cdb: [UInt8], dataOut: [UInt8], dataInLength: Int) throws -> SCSIResult {
+            // Octet 20 of PERSISTENT RESERVE OUT's parameters, bit 0.
+            if cdb.first == 0x5F, dataOut.count > 20, dataOut[20] & 1 != 0, let refusal {
+                return SCSIResult(status: .checkCondition, sense: refusal)
+            }
+            return unit.execute(cdb: cdb, dataOut: dataOut, dataInLength: dataInLength)
+        }
+    }
+
     @Test func deadOwnerLosesTheDisk() async throws {
         let old = try image.disk(1)
         do {

@@ -226,7 +226,7 @@ public actor DiskOwnership {
                 return .done
             case .observe:
                 return .observed(try await uncancelled { try disk.observation() })
-            case .register: try await uncancelled { try disk.registerIgnoringExistingKey(key) }
+            case .register: try await uncancelled { try disk.register(key) }
             case .unregister: try await uncancelled { try disk.withdraw(key) }
             case .reserve: try await uncancelled { try disk.reserve(key: key, type: OwnershipMachine.type) }
             case .release: try await uncancelled { try disk.release(key: key, type: OwnershipMachine.type) }
@@ -262,8 +262,31 @@ extension Disk {
     ///
     /// - Throws: a conflict where the key is another one.
     fileprivate func withdraw(_ key: ReservationKey) throws {
-        if isNexusShared { return try register(existing: key, new: .none) }
-        try registerIgnoringExistingKey(.none)
+        try persistently { persists in
+            if isNexusShared { return try register(existing: key, new: .none, persistsThroughPowerLoss: persists) }
+            try registerIgnoringExistingKey(.none, persistsThroughPowerLoss: persists)
+        }
+    }
+
+    /// Registers this nexus with the key, whatever it was registered with.
+    fileprivate func register(_ key: ReservationKey) throws {
+        try persistently { persists in
+            try registerIgnoringExistingKey(key, persistsThroughPowerLoss: persists)
+        }
+    }
+
+    /// Registers in such a way that registrations outlast a loss of power where the unit can do it. The bit of the last command
+    /// counts for every registration on the unit, another node's included (SPC-3 6.12.3).
+    private func persistently(_ registering: (_ persists: Bool) throws -> Void) throws {
+        guard (try? reservationCapabilities())?.persistThroughPowerLoss == true else { return try registering(false) }
+        do {
+            try registering(true)
+        } catch SCSIError.checkCondition(let sense)
+            where sense.key == .illegalRequest || sense.code == .logicalUnitCommunicationFailure
+        {
+            // A unit that could, had it a place to keep them in (what LIO says without its folder): nobody's outlast anything.
+            try registering(false)
+        }
     }
 
     /// What an owner or a challenger looks at.

@@ -102,6 +102,8 @@ public struct AdditionalSenseCode: RawRepresentable, Hashable, Sendable, CustomS
     public static let none = AdditionalSenseCode(rawValue: 0x0000)
     /// LOGICAL UNIT NOT READY, MANUAL INTERVENTION REQUIRED.
     public static let manualInterventionRequired = AdditionalSenseCode(rawValue: 0x0403)
+    /// LOGICAL UNIT COMMUNICATION FAILURE.
+    public static let logicalUnitCommunicationFailure = AdditionalSenseCode(rawValue: 0x0800)
     /// WRITE ERROR.
     public static let writeError = AdditionalSenseCode(rawValue: 0x0C00)
     /// UNRECOVERED READ ERROR.
@@ -152,6 +154,7 @@ public struct AdditionalSenseCode: RawRepresentable, Hashable, Sendable, CustomS
     private static let names: [UInt16: String] = [
         0x0000: "NO ADDITIONAL SENSE INFORMATION",
         0x0403: "LOGICAL UNIT NOT READY, MANUAL INTERVENTION REQUIRED",
+        0x0800: "LOGICAL UNIT COMMUNICATION FAILURE",
         0x0C00: "WRITE ERROR",
         0x1100: "UNRECOVERED READ ERROR",
         0x1A00: "PARAMETER LIST LENGTH ERROR",
