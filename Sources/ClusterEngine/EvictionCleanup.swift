@@ -120,7 +120,10 @@ public actor EvictionCleanup {
         guard intent.phase == .waiting, wait > 0 else {
             environment.logger.notice("going on with the clean-up of an evicted node")
             // Nothing of the service runs yet.
-            if intent.phase != .forgotten { try await engine.removeMembership(noting: intent, after: entry) }
+            // Put on record first, so that from here on nobody makes this node a member meanwhile.
+            if let (begun, record) = try await Self.claim(intent.series, engine), begun.phase != .forgotten {
+                try await engine.removeMembership(noting: begun, after: record)
+            }
             return Task { await self.perform(intent.series) }
         }
         environment.logger.notice("a clean-up begins in \(wait) ms")

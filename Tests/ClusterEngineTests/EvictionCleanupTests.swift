@@ -230,9 +230,52 @@ import Testing
         }
     }
 
+    /// A clean-up that is due, and a tool that is faster than the daemon: the node is what it was made last.
+    @Test func whoJoinsAsTheDaemonStartsStaysAMember() async throws {
+        let state = try NodeState.open(folder: folder.state, as: .daemon)
+        let intent = CleanupIntent(phase: .waiting, due: 0, delay: 0, options: [])
+        try await state.store.apply([.put(CleanupIntent.key, try intent.encoded)])
+        let tool = state.engine
+        let green = ClusterMembership(clusterName: "green", clusterID: UUID(), since: 1)
+        let store = OvertakenStore(state.store) { try await tool.join(green) }
+        let engine = ClusterEngine(store: store, key: state.key, record: state.record, node: tool.node)
+        try await EvictionCleanup(engine: engine, environment: .init(logger: .silent)).resume()?.value.get()
+        #expect(try await tool.membership() == green)
+    }
+
     private func folderNames() throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: folder.state).sorted()
     }
+}
+
+/// A store at whose first change somebody else comes first.
+private final class OvertakenStore: ClusterStore {
+    private let store: any ClusterStore
+    private let first: Mutex<(@Sendable () async throws -> Void)?>
+
+    init(_ store: any ClusterStore, first: @escaping @Sendable () async throws -> Void) {
+        self.store = store
+        self.first = Mutex(first)
+    }
+
+    func entry(_ key: StoreKey) async throws(ClusterStoreError) -> StoreEntry? { try await store.entry(key) }
+
+    func entries(in collection: StoreCollection) async throws(ClusterStoreError) -> [StoreEntry] {
+        try await store.entries(in: collection)
+    }
+
+    func apply(
+        _ changes: [StoreChange], if conditions: [StoreCondition]
+    ) async throws(ClusterStoreError) -> Int64 {
+        let first = first.withLock { first in
+            defer { first = nil }
+            return first
+        }
+        do { try await first?() } catch { throw .failed(path: "", detail: "\(error)") }
+        return try await store.apply(changes, if: conditions)
+    }
+
+    func forgetRemoved() async throws(ClusterStoreError) { try await store.forgetRemoved() }
 }
 
 extension Logger {
