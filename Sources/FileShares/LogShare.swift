@@ -128,12 +128,17 @@ public actor LogShare {
         if isClosed { throw FileShareError.stopped }
         if isMade { return }
         try samba.checkInstalled()
+        let (configuration, journal) = (configuration, journal)
         // The folder has to be there before it can be shared; it belongs to whoever puts files into it.
-        try ShareFolder.make(configuration.folder, readableBy: configuration.group)
+        try await BlockingCall.run {
+            try ShareFolder.make(configuration.folder, readableBy: configuration.group)
+        }
         if let path = try await samba.folder(ofShare: configuration.name), path != configuration.folder {
             throw FileShareError.shareTaken(name: configuration.name)
         }
-        try journal.write([.init(share: configuration.name, folder: configuration.folder, account: "")])
+        try await BlockingCall.run {
+            try journal.write([.init(share: configuration.name, folder: configuration.folder, account: "")])
+        }
         try await samba.addShare(
             configuration.name, folder: configuration.folder, comment: "clusprep logs",
             readers: SambaCommands.administrators(group: configuration.group))
@@ -142,7 +147,8 @@ public actor LogShare {
     }
 
     private func removeLeftovers() async throws {
-        let entries = try journal.read()
+        let journal = journal
+        let entries = try await BlockingCall.run { try journal.read() }
         guard !entries.isEmpty else { return }
         for entry in entries {
             // One that has become another's is none of ours.
@@ -150,7 +156,7 @@ public actor LogShare {
             try await samba.removeShare(entry.share)
             logger.info("share \(entry.share) of logs removed")
         }
-        try journal.write([])
+        try await BlockingCall.run { try journal.write([]) }
     }
 }
 

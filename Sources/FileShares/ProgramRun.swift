@@ -57,12 +57,7 @@ package final class ProgramRun: Sendable {
     ) async throws -> Result {
         let run = ProgramRun(program, arguments, environment: environment, input: input, timeout: timeout)
         return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                // It blocks, so its thread is nobody else's.
-                Thread.detachNewThread {
-                    continuation.resume(with: Swift.Result { try run.execute() })
-                }
-            }
+            try await BlockingCall.run { try run.execute() }
         } onCancel: {
             run.cancel()
         }

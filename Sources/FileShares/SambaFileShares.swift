@@ -164,15 +164,16 @@ public actor SambaFileShares: FileShareService {
         }
         try samba.checkInstalled()
         try await removeLeftovers()
-        let user = try account()
+        let (configuration, journal) = (configuration, journal)
+        let user = try await BlockingCall.run { try Self.account(configuration) }
         guard try await !samba.hasAccount(configuration.user) else {
             throw FileShareError.accountTaken(name: configuration.user)
         }
         let folder = ShareFolder(path: configuration.shareFolder + "/" + share.name)
         let entry = ShareJournal.Entry(share: share.name, folder: folder.path, account: configuration.user)
-        try journal.write([entry])
+        try await BlockingCall.run { try journal.write([entry]) }
         do {
-            try folder.make(token: share.token)
+            try await BlockingCall.run { try folder.make(token: share.token) }
             try await samba.addAccount(entry.account, password: share.password)
             try await samba.addShare(entry.share, folder: entry.folder, user: user)
         } catch {
@@ -198,7 +199,8 @@ public actor SambaFileShares: FileShareService {
 
     private func removeLeftovers() async throws {
         guard current == nil else { return }
-        for entry in try journal.read() {
+        let journal = journal
+        for entry in try await BlockingCall.run({ try journal.read() }) {
             try await remove(entry)
             logger.notice("share \(entry.share) of an earlier run removed")
         }
@@ -210,7 +212,7 @@ public actor SambaFileShares: FileShareService {
         for step in [
             { try await self.samba.removeShare(entry.share) },
             { try await self.samba.removeAccount(entry.account) },
-            { try ShareFolder(path: entry.folder).remove() },
+            { try await BlockingCall.run { try ShareFolder(path: entry.folder).remove() } },
         ] {
             do {
                 try await step()
@@ -219,7 +221,8 @@ public actor SambaFileShares: FileShareService {
             }
         }
         if let failure { throw failure }
-        try journal.write([])
+        let journal = journal
+        try await BlockingCall.run { try journal.write([]) }
     }
 
     // MARK: What is asked of the host
@@ -247,7 +250,7 @@ public actor SambaFileShares: FileShareService {
 
     /// The account's number. Who knows the test knows the account's password while the test lasts, so the account has to be one
     /// to which the host's SMB server gives nothing else.
-    private func account() throws(FileShareError) -> uid_t {
+    private static func account(_ configuration: Configuration) throws(FileShareError) -> uid_t {
         var buffer = [CChar](repeating: 0, count: 16 << 10)
         var record = passwd()
         var found: UnsafeMutablePointer<passwd>?

@@ -77,7 +77,7 @@ struct Node: Service {
         var storage = ClusterStorage.Environment(
             disks: disks, majorVersion: settings.presentedVersion.major, minorVersion: settings.presentedVersion.minor,
             logger: Logger(label: "clusprepd.storage"))
-        storage.modules = { MultipathModules().list() }
+        storage.modules = { [executor = host.executor] in try await executor.run { MultipathModules().list() } }
         storage.shares = shares
         storage.isClustered = { try await engine.membership() != nil }
         var classes = [

@@ -77,6 +77,17 @@ struct ProgramRunTests {
         await #expect(throws: CancellationError.self) { try await task.value }
     }
 
+    /// What blocks, blocks a thread of its own: one more than there are processors would wait for each other for ever.
+    @Test(.timeLimit(.minutes(5))) func blockingWorkHoldsUpNobody() async throws {
+        let count = ProcessInfo.processInfo.activeProcessorCount + 1
+        let arrived = DispatchSemaphore(value: 0)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<count { group.addTask { try await BlockingCall.run { arrived.wait() } } }
+            group.addTask { for _ in 0..<count { arrived.signal() } }
+            try await group.waitForAll()
+        }
+    }
+
     @Test func missing() async throws {
         await #expect(throws: ProgramRun.Failure.self) {
             try await ProgramRun.run("/nowhere", [], environment: [:], timeout: .seconds(60))
