@@ -54,6 +54,8 @@ public actor ClusterStorage: COMObject {
     private var tenures: [Int: NodeDisk.Tenure] = [:]
     /// The disks to whose reservation this object has done anything, or tried to.
     private var engaged: Set<Int> = []
+    /// What CprepDiskSetOnline has begun last, by disk.
+    private var starting: [Int: Task<UInt32, any Error>] = [:]
     /// What the test of file shares is set up with ([MS-CSVP] 3.4.4.3); nil while it is not.
     var testShare: TestShare?
     /// This object's part in the node's share; nil before it wanted one.
@@ -213,6 +215,7 @@ public actor ClusterStorage: COMObject {
 
     func bringOnline(_ name: StorageState.DiskName) async throws -> UInt32 {
         let number = try state.admit(.CprepDiskOnline, disk: name)
+        await didStart(number)
         let partitions = try await environment.disks[number].online(holder)
         state.didBringOnline(number, partitions: partitions)
         return partitions
@@ -223,15 +226,25 @@ public actor ClusterStorage: COMObject {
     func startOnline(_ name: StorageState.DiskName) throws {
         let number = try state.admit(.CprepDiskSetOnline, disk: name)
         state.didTakeOffline(number)
-        let (disk, holder, logger) = (environment.disks[number], holder, logger)
+        let (disk, holder, logger, earlier) = (environment.disks[number], holder, logger, starting[number])
+        let start = Task {
+            _ = await earlier?.result
+            return try await disk.online(holder, again: true)
+        }
+        starting[number] = start
         Task { [weak self] in
             do {
-                let partitions = try await disk.online(holder, again: true)
+                let partitions = try await start.value
                 await self?.didComeOnline(number, partitions)
             } catch {
                 logger.warning("bringing disk \(number) online: \(error)")
             }
         }
+    }
+
+    /// Waits until no start of bringing the disk online is under way: one that came late would undo what is done now.
+    private func didStart(_ number: Int) async {
+        _ = await starting.removeValue(forKey: number)?.result
     }
 
     private func didComeOnline(_ number: Int, _ partitions: UInt32) async {
@@ -257,6 +270,7 @@ public actor ClusterStorage: COMObject {
     func takeOffline(_ name: StorageState.DiskName) async throws {
         let number = try state.admit(.CprepDiskOffline, disk: name)
         state.didTakeOffline(number)
+        await didStart(number)
         try await environment.disks[number].offline(holder)
     }
 
