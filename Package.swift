@@ -198,7 +198,10 @@ let package = Package(
                 "HostInventory", "RouteProbes", "EventLog", "FileShares", "TestSupport", "ErrorCodes", logging,
             ]),
         .testTarget(
-            name: "clusprepTests", dependencies: ["clusprep", "Reservations", "ClusPrepClient", "Security"]),
+            name: "clusprepTests",
+            dependencies: [
+                "clusprep", "Reservations", "ClusPrepClient", "Security", "Validation", "HostInventory",
+            ]),
         .testTarget(
             name: "clusprepdTests",
             dependencies: ["clusprepd", "NodeSetup", .product(name: "Configuration", package: "swift-configuration")]),

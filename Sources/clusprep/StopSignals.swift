@@ -1,16 +1,20 @@
 import Dispatch
 import Foundation
 
-/// SIGINT and SIGTERM as a sequence, so that a program ends in order instead of where it stands.
+/// SIGINT, SIGTERM and SIGHUP as a sequence, so that a program ends in order instead of where it stands.
 struct StopSignals: Sendable {
     /// Each arrival of a signal.
     let arrivals: AsyncStream<Int32>
 
-    /// Takes over both signals for the rest of the program's life.
+    /// Takes over the signals for the rest of the program's life.
     init() {
         arrivals = AsyncStream { continuation in
-            let sources = [SIGINT, SIGTERM].map { number in
-                signal(number, SIG_IGN)
+            let sources = [SIGINT, SIGTERM, SIGHUP].compactMap { number -> Source? in
+                let before = signal(number, SIG_IGN)
+                // Who was started by nohup goes on when its terminal goes away.
+                if number == SIGHUP, unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) {
+                    return nil
+                }
                 let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
                 source.setEventHandler { continuation.yield(number) }
                 source.resume()

@@ -227,4 +227,8 @@ def test_wrong_command_lines(lab):
     assert status("node1") == 64  # neither --user nor --kerberos
     assert status("--lab", str(lab.folder), "--include", "no-such-test") == 64
     assert status("--lab", str(lab.folder), "--disks", "9") == 2
+    # What keeps a validation from being done is no fault that it found.
+    assert status("--lab", "/no/such/lab") == 2
+    assert status("node1", "--user", "LAB\\admin") == 2  # no password
+    assert status("--lab", str(lab.folder), "--include", "list-disks", "--html", "/no/such/folder/x.html") == 2
     assert status("--list") == 0

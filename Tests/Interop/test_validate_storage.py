@@ -70,6 +70,8 @@ class Validation:
                 "--html", self.files["html"], "--json", self.files["json"], "--junit", self.files["xml"],
             ],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            # Whoever runs the tests by nohup has it ignored, and what is started from there keeps that.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
 
     def end(self, status: int) -> dict:
@@ -179,11 +181,12 @@ def test_two_validations_that_begin_at_once(tmp_path):
     assert json.loads(shown.stdout)["state"]["keys"] == []
 
 
-def test_an_interrupted_validation_leaves_nothing(units, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_an_interrupted_validation_leaves_nothing(units, tmp_path, number):
     unit = units[2]
     validation = Validation(tmp_path, unit.target, "--include", "disk-arbitration", "multiple-arbitration")
     wait_until(lambda: unit.state()[1], 60, "the validation to reserve")
-    validation.process.send_signal(signal.SIGINT)
+    validation.process.send_signal(number)
     result = validation.end(2)
     assert "interrupted" in next(test for test in result["tests"] if test["id"] == "multiple-arbitration")["summary"]
     assert unit.state() == ([], None)

@@ -71,6 +71,9 @@ import Testing
         report.nodes = [report.nodes[0]]
         report.cleanup = [TestStep("Could not release", outcome: .bad)]
         #expect(report.verdict == .warning)
+        let document = JUnitReport.document(report)
+        #expect(
+            document.contains("name=\"Put back everything\" time=\"0.000\"><system-out>Could not release</system-out>"))
     }
 
     @Test func ofANodeThatDidNotAnswerNothingCanBeSaid() {
@@ -195,7 +198,7 @@ import Testing
         let document = JUnitReport.document(Self.report)
         #expect(
             document.contains(
-                "<testsuites name=\"cluster validation\" tests=\"4\" failures=\"1\" errors=\"1\" skipped=\"1\" time=\"4.321\">"
+                "<testsuites name=\"cluster validation\" tests=\"5\" failures=\"1\" errors=\"2\" skipped=\"1\" time=\"4.321\">"
             ))
         #expect(
             document.contains(
@@ -203,6 +206,7 @@ import Testing
         #expect(document.contains("timestamp=\"2023-11-14T22:13:20Z\""))
         #expect(!document.contains("\u{1B}"))
         #expect(document.contains("<failure message=\"&lt;script&gt;"))
+        #expect(document.contains("<testcase classname=\"validation\" name=\"Reach node2\""))
     }
 
     // MARK: Numbers

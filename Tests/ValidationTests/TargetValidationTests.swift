@@ -324,6 +324,13 @@ import Volumes
         #expect(report.exitStatus == 1)
     }
 
+    @Test func thePlanTellsWhatAKernelCallsTheUnit() async throws {
+        let image = try Image()
+        let validation = TargetValidation(target: "disk.img", options: try options()) { try image.unit($0) }
+        let names = try await validation.plan().kernelNames
+        #expect(names.contains { $0.wholeMatch(of: /naa\.[0-9a-f]{16}/) != nil }, "\(names)")
+    }
+
     @Test func testsGoByTheirNames() async throws {
         let image = try Image()
         var options = try options()

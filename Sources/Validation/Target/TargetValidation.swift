@@ -64,6 +64,8 @@ public struct TargetValidation: Sendable {
         public var scratch: Result<UInt64, NoScratchBlock>
         /// The tests that will be run.
         public var tests: [TestDescription]
+        /// How a kernel whose disk it is names the unit: the `wwid` of a SCSI device, in lower case.
+        public var kernelNames: Set<String> = []
 
         /// Whether somebody uses the unit.
         public var isInUse: Bool { !registrations.isEmpty }
@@ -115,8 +117,22 @@ public struct TargetValidation: Sendable {
                 }
             return Plan(
                 unit: "\(disk.inquiry.vendor) \(disk.inquiry.product)", size: disk.blockCount * UInt64(disk.blockSize),
-                registrations: try disk.readKeys().keys, scratch: scratch, tests: validation.chosen)
+                registrations: try disk.readKeys().keys, scratch: scratch, tests: validation.chosen,
+                kernelNames: Self.kernelNames((try? disk.identifiers()) ?? []))
         }
+    }
+
+    private static func kernelNames(_ identifiers: [DeviceIdentifier]) -> Set<String> {
+        Set(
+            identifiers.filter { $0.association == .logicalUnit }.compactMap { identifier in
+                let digits = identifier.value.map { String($0 >> 4, radix: 16) + String($0 & 0xF, radix: 16) }.joined()
+                switch identifier.kind {
+                case .naa: return "naa." + digits
+                case .eui64: return "eui." + digits
+                case .scsiName: return identifier.text.lowercased()
+                default: return nil
+                }
+            })
     }
 
     private var chosen: [TestDescription] {

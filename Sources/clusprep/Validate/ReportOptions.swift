@@ -2,6 +2,19 @@ import ArgumentParser
 import Foundation
 import Validation
 
+/// Runs what a validation needs before it can begin. Status 1 says that something was found at fault; what keeps a validation from being done
+/// is 2.
+///
+/// - Throws: `ValidationError`, `ExitCode`.
+func orCannotRun<Value>(_ body: () throws -> Value) throws -> Value {
+    do {
+        return try body()
+    } catch let error as CommandFailure {
+        Terminal.complain("Error: \(error)")
+        throw ExitCode(2)
+    }
+}
+
 /// Where the reports of a validation go.
 struct ReportOptions: ParsableArguments {
     @Option(
@@ -14,10 +27,10 @@ struct ReportOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Write the results as JUnit XML, too.", valueName: "file"))
     var junit: String?
 
-    /// Writes them, and tells where the report is.
+    /// Writes them, tells the result and where the report is, and ends the command with the validation's status.
     ///
-    /// - Throws: what keeps a file from being written.
-    func write(_ report: ValidationReport, on terminal: Terminal) throws {
+    /// - Throws: `ExitCode`, where the status is not 0, and where a file could not be written, after saying so.
+    func finish(_ report: ValidationReport, on terminal: Terminal) throws {
         let path = html ?? "validation-\(Self.stamp(report.began)).html"
         var failure: (any Error)?
         // Where one cannot be written the others are all the more wanted.
@@ -29,9 +42,8 @@ struct ReportOptions: ParsableArguments {
         if let junit { keep(junit) { JUnitReport.document(report) } }
         for step in report.cleanup where step.outcome == .bad {
             let words = "\(step.disk ?? ""): \(step.text). \(step.detail ?? "")"
-            Terminal.complain(Terminal.printable(words))
+            Terminal.complain(Terminal.printableLine(words))
         }
-        if let failure { throw failure }
         let style: Terminal.Style? =
             switch report.verdict {
             case .passed: .good
@@ -41,7 +53,13 @@ struct ReportOptions: ParsableArguments {
         let words = "The validation's result: \(report.verdict.words)."
         terminal.line()
         terminal.line(style.map { terminal.styled(words, $0) } ?? words)
-        terminal.line("Report: \(URL(fileURLWithPath: path).path)")
+        if let failure {
+            Terminal.complain("Error: \(failure)")
+        } else {
+            terminal.line("Report: \(URL(fileURLWithPath: path).path)")
+        }
+        let status = report.exitStatus == 0 && failure != nil ? 2 : report.exitStatus
+        guard status == 0 else { throw ExitCode(status) }
     }
 
     /// Writes a file, all of it or nothing; a device or a pipe is written to, and not replaced by a file.

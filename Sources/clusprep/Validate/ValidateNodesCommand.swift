@@ -69,7 +69,8 @@ struct ValidateNodesCommand: AsyncParsableCommand {
         options.exclude = Set(exclude)
         options.disks = disks.isEmpty ? nil : disks
         options.evenInUse = evenInUse
-        let validation = NodeValidation(nodes: try nodes.remoteNodes(), options: options)
+        let named = try orCannotRun { try nodes.remoteNodes() }
+        let validation = NodeValidation(nodes: named, options: options)
         let plan = await validation.plan()
         ValidationDisplay.show(plan, evenInUse: evenInUse, on: terminal)
         if !plan.unknownDisks.isEmpty {
@@ -80,7 +81,6 @@ struct ValidateNodesCommand: AsyncParsableCommand {
         let report = await ValidationDisplay(terminal).following { progress in
             await validation.run(plan, generator: "clusprep \(Clusprep.configuration.version)", progress: progress)
         }
-        try reports.write(report, on: terminal)
-        guard report.exitStatus == 0 else { throw ExitCode(report.exitStatus) }
+        try reports.finish(report, on: terminal)
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import HostInventory
 import Reservations
 import Validation
 
@@ -66,7 +67,7 @@ struct ValidateStorageCommand: AsyncParsableCommand {
             return
         }
         guard let target else { return }
-        let validation = try validation(of: target)
+        let validation = try orCannotRun { try makeValidation(of: target) }
         let plan: TargetValidation.Plan
         do {
             plan = try await validation.plan()
@@ -74,16 +75,30 @@ struct ValidateStorageCommand: AsyncParsableCommand {
             Terminal.complain("Error: cannot open \(target): \(error)")
             throw ExitCode(2)
         }
+        if plan.tests.contains(where: \.changesDisks),
+            let device = Self.deviceInUse(plan.kernelNames, (try? HostDisks().list()) ?? [])
+        {
+            Terminal.complain("Error: \(target) is \(device), which this host uses: the tests would keep it out")
+            throw ExitCode(2)
+        }
         ValidationDisplay.show(plan, of: validation.target, evenInUse: evenInUse, on: terminal)
         guard yes || confirmed(plan) else { throw ExitCode(2) }
         let report = await ValidationDisplay(terminal).following { progress in
             await validation.run(plan, generator: "clusprep \(Clusprep.configuration.version)", progress: progress)
         }
-        try reports.write(report, on: terminal)
-        guard report.exitStatus == 0 else { throw ExitCode(report.exitStatus) }
+        try reports.finish(report, on: terminal)
     }
 
-    private func validation(of target: DiskTarget) throws -> TargetValidation {
+    /// The device of this host that is the unit itself, where the host would be hurt by losing it: the kernel is an initiator of its own,
+    /// and none of the two as whom the tests reserve.
+    static func deviceInUse(_ names: Set<String>, _ disks: [HostDisk]) -> String? {
+        disks.first { disk in
+            disk.attachment.roles.isProtected
+                && disk.worldWideIdentifier.map { names.contains($0.lowercased()) } == true
+        }?.device
+    }
+
+    private func makeValidation(of target: DiskTarget) throws -> TargetValidation {
         var chosen = TargetValidation.Options()
         chosen.include = include.isEmpty ? nil : Set(include)
         chosen.exclude = Set(exclude)

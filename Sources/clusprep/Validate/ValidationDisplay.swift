@@ -13,11 +13,11 @@ final class ValidationDisplay: Sendable {
 
     /// The plan, before anything is written.
     static func show(_ plan: TargetValidation.Plan, of target: String, evenInUse: Bool, on terminal: Terminal) {
-        terminal.line(terminal.styled(Terminal.printable(target), .bold))
-        terminal.line("  " + Terminal.printable(plan.unit) + ", \(plan.size) octets")
+        terminal.line(terminal.styled(Terminal.printableLine(target), .bold))
+        terminal.line("  " + Terminal.printableLine(plan.unit) + ", \(plan.size) octets")
         switch plan.scratch {
         case .success(let block): terminal.line("  block \(block) is written, and put back")
-        case .failure(let why): terminal.line("  nothing is written: \(Terminal.printable(why.description))")
+        case .failure(let why): terminal.line("  nothing is written: \(Terminal.printableLine(why.description))")
         }
         if plan.isInUse {
             let keys = plan.registrations.map(\.description).joined(separator: ", ")
@@ -34,21 +34,20 @@ final class ValidationDisplay: Sendable {
     /// The plan of a validation of nodes, before anything is written.
     static func show(_ plan: NodePlan, evenInUse: Bool, on terminal: Terminal) {
         for node in plan.nodes {
-            terminal.line(terminal.styled(Terminal.printable(node.name), .bold))
+            terminal.line(terminal.styled(Terminal.printableLine(node.name), .bold))
             if let failure = node.failure {
-                terminal.line("  " + terminal.styled("does not answer: \(Terminal.printable(failure))", .bad))
+                terminal.line("  " + terminal.styled("does not answer: \(Terminal.printableLine(failure))", .bad))
             } else {
-                let label = node.hostLabel.map { "calls itself \($0), " } ?? ""
-                terminal.line("  " + Terminal.printable(label + "version \(node.version ?? "unknown")"))
+                terminal.line("  " + words(of: node))
             }
         }
         for disk in plan.disks {
             let places = disk.places.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.number)" }
             terminal.line(
-                Terminal.printable(
+                Terminal.printableLine(
                     "\(disk.name)  \(disk.identifier?.text ?? disk.label)  (\(places.joined(separator: ", ")))"))
             if let exclusion = disk.exclusion {
-                terminal.line("  left alone: " + Terminal.printable(exclusion))
+                terminal.line("  left alone: " + Terminal.printableLine(exclusion))
             } else if disk.isInUse, evenInUse {
                 terminal.line("  " + terminal.styled("Its registrations will be REMOVED.", .bad))
             }
@@ -58,6 +57,12 @@ final class ValidationDisplay: Sendable {
             if let writes = test.writes { terminal.line("  \(test.id) writes \(writes)") }
         }
         terminal.line()
+    }
+
+    /// What a node says of itself, on one line: more could pass for lines of the plan that is agreed to.
+    static func words(of node: ValidationReport.Node) -> String {
+        let label = node.hostLabel.map { "calls itself \($0), " } ?? ""
+        return Terminal.printableLine(label + "version \(node.version ?? "unknown")")
     }
 
     /// The tests that there are, a line for each.
@@ -109,7 +114,7 @@ final class ValidationDisplay: Sendable {
                 case .failed: .bad
                 default: .dim
                 }
-            let outcome = result.verdict == .passed ? "" : "  " + Terminal.printable(result.summary)
+            let outcome = result.verdict == .passed ? "" : "  " + Terminal.printableLine(result.summary)
             terminal.line(terminal.styled(mark, style) + result.title + outcome)
         }
     }
@@ -124,7 +129,7 @@ final class ValidationDisplay: Sendable {
     private func live(_ text: String?) {
         guard isLive else { return }
         // As long as a line of the narrowest terminal, so that it never wraps.
-        let line = text.map { String(Terminal.printable($0).prefix(78)) } ?? ""
+        let line = text.map { String(Terminal.printableLine($0).prefix(78)) } ?? ""
         Terminal.write("\r\u{1B}[2K\(line)")
     }
 }
