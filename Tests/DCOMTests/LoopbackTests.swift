@@ -83,8 +83,10 @@ struct LoopbackTests {
             for heeds in [true, false] {
                 let inside = AsyncStream.makeStream(of: Void.self)
                 let scope = Task {
-                    try await ActivationClient().withObject(
-                        host: "127.0.0.1", port: port, clsid: TestObject.clsid, iids: [TestObject.a],
+                    // Where it is not even entered, nobody waits for that.
+                    defer { inside.continuation.finish() }
+                    return try await ActivationClient().withObject(
+                        host: Self.host, port: port, clsid: TestObject.clsid, iids: [TestObject.a],
                         credentials: .alice, releaseTime: .seconds(3600)
                     ) { _ in
                         inside.continuation.yield()
