@@ -482,7 +482,7 @@ struct ReplayerTests {
         let service = Cluster()
         let report = try await withServer(service) { [association, calls] port in
             await Replayer(
-                .init(host: "127.0.0.1", port: port) { _, _ in
+                .init(host: "127.0.0.1", port: port, timeLimit: .seconds(3600)) { _, _ in
                     asked.withLock { $0 += 1 }
                     throw Stop()
                 }
@@ -496,8 +496,8 @@ struct ReplayerTests {
         // A security context that the capture has no negotiation for is none to call under.
         calls[1].protection = .init(contextID: 8, provider: .ntlm, level: 6)
         let unknown = try await withServer(service) { [calls] port in
-            await Replayer(.init(host: "127.0.0.1", port: port) { _, _ in throw Stop() }).replay(
-                Self.traffic((original, calls)))
+            await Replayer(.init(host: "127.0.0.1", port: port, timeLimit: .seconds(3600)) { _, _ in throw Stop() })
+                .replay(Self.traffic((original, calls)))
         }
         #expect(unknown.calls.map(\.verdict) == [.allowed, .notReplayed, .same])
     }
@@ -572,7 +572,8 @@ struct ReplayerTests {
         second.negotiations = two.negotiations
         first.group = 5
         second.group = 5
-        let options = Replayer.Options(host: "", hosts: ["192.0.2.2": "127.0.0.1", "192.0.2.3": "127.0.0.2"])
+        let options = Replayer.Options(
+            host: "", hosts: ["192.0.2.2": "127.0.0.1", "192.0.2.3": "127.0.0.2"], timeLimit: .seconds(3600))
         let report = try await withServer(Cluster()) { [first, second] port in
             try await withServer(Cluster(), RPCEndpoint(host: "127.0.0.2", port: port)) { _ in
                 var options = options
