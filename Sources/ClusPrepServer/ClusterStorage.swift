@@ -56,6 +56,8 @@ public actor ClusterStorage: COMObject {
     private var engaged: Set<Int> = []
     /// What CprepDiskSetOnline has begun last, by disk.
     private var starting: [Int: Task<UInt32, any Error>] = [:]
+    /// How often the disk was told to come online without anybody waiting, or not to be: what came before counts no more.
+    private var turns: [Int: Int] = [:]
     /// What the test of file shares is set up with ([MS-CSVP] 3.4.4.3); nil while it is not.
     var testShare: TestShare?
     /// This object's part in the node's share; nil before it wanted one.
@@ -226,16 +228,21 @@ public actor ClusterStorage: COMObject {
     func startOnline(_ name: StorageState.DiskName) throws {
         let number = try state.admit(.CprepDiskSetOnline, disk: name)
         state.didTakeOffline(number)
+        let turn = takeTurn(number)
         let (disk, holder, logger, earlier) = (environment.disks[number], holder, logger, starting[number])
-        let start = Task {
+        let start = Task { [weak self] in
             _ = await earlier?.result
+            // Of those that waited only the last is of use: a disk that does not answer is not waited for once for each.
+            guard await self?.turns[number] == turn else { throw CancellationError() }
             return try await disk.online(holder, again: true)
         }
         starting[number] = start
         Task { [weak self] in
             do {
                 let partitions = try await start.value
-                await self?.didComeOnline(number, partitions)
+                await self?.didComeOnline(number, partitions, turn)
+            } catch is CancellationError {
+                // Something else was wanted of the disk meanwhile.
             } catch {
                 logger.warning("bringing disk \(number) online: \(error)")
             }
@@ -247,13 +254,20 @@ public actor ClusterStorage: COMObject {
         _ = await starting.removeValue(forKey: number)?.result
     }
 
-    private func didComeOnline(_ number: Int, _ partitions: UInt32) async {
-        await queue.run { await self.noteOnline(number, partitions) }
+    /// Whatever was to be done about the disk's being online before is overtaken.
+    @discardableResult
+    private func takeTurn(_ number: Int) -> Int {
+        turns[number, default: 0] += 1
+        return turns[number, default: 0]
     }
 
-    private func noteOnline(_ number: Int, _ partitions: UInt32) async {
-        // The disk may have been given up, taken offline or lost while it came online.
-        guard await environment.disks[number].isOnline(holder),
+    private func didComeOnline(_ number: Int, _ partitions: UInt32, _ turn: Int) async {
+        await queue.run { await self.noteOnline(number, partitions, turn) }
+    }
+
+    private func noteOnline(_ number: Int, _ partitions: UInt32, _ turn: Int) async {
+        // The disk may have been given up, taken offline, started anew or lost while it came online.
+        guard turns[number] == turn, await environment.disks[number].isOnline(holder),
             state.disks[number].ownership == .ownedByThisServer
         else { return }
         state.didBringOnline(number, partitions: partitions)
@@ -270,6 +284,7 @@ public actor ClusterStorage: COMObject {
     func takeOffline(_ name: StorageState.DiskName) async throws {
         let number = try state.admit(.CprepDiskOffline, disk: name)
         state.didTakeOffline(number)
+        takeTurn(number)
         await didStart(number)
         try await environment.disks[number].offline(holder)
     }
@@ -277,6 +292,7 @@ public actor ClusterStorage: COMObject {
     func stopDefense(_ name: StorageState.DiskName) async throws {
         let number = try state.admit(.CprepDiskStopDefense, disk: name)
         state.didStopDefense(number)
+        takeTurn(number)
         defer { tenures[number] = nil }
         try await environment.disks[number].stopDefense(holder)
     }

@@ -253,8 +253,8 @@ extension NodeDisk {
             mounted = nil
             await abandon(broken.volumes)
         }
-        // Opened anew it can only be read, and is described as what it is.
-        if isUnused { self.disk = nil }
+        // Opened anew it can only be read, and is described as what it is. A registration that is still to be taken off goes first.
+        if isUnused, !mayBeRegistered { self.disk = nil }
         throw NodeDiskError.protected(path: path)
     }
 }

@@ -15,7 +15,14 @@ extension NodeDisk {
 
     private func mount(_ holder: Holder, again: Bool) async throws -> UInt32 {
         guard owners[holder] != nil else { throw Win32Error.invalidState }
-        if again, mounted?.holders == [holder] { try await dismount(holder) }
+        if again, mounted?.holders == [holder] {
+            do {
+                try await dismount(holder)
+            } catch {
+                // They are offline all the same, and are looked for.
+                logger.warning("taking the volumes offline to look for them anew: \(error)")
+            }
+        }
         if mounted == nil {
             let disk = try await opened()
             try await refuseWhereProtected()

@@ -91,6 +91,14 @@ struct LinuxHostTests {
         // All units behind a port have that one.
         #expect(!LinuxHost.isName("naa.6001405a00000000000000000000000b", amongst: unit(.targetPort)))
         #expect(!LinuxHost.isName("naa.", amongst: unit(.logicalUnit)) && !LinuxHost.isName("naa.", amongst: []))
+        // Every tgtd's first unit has this one; a locally assigned one is anybody's, too.
+        for value: [UInt8] in [
+            [0x60, 0, 0, 0, 0, 0, 0, 0, 0x0E, 0, 0, 0, 0, 1, 0, 1], [0x30, 0, 0, 0, 0, 0, 0, 1],
+        ] {
+            let name = "naa." + value.map { String($0 >> 4, radix: 16) + String($0 & 0xF, radix: 16) }.joined()
+            let unit = DeviceIdentifier(codeSet: 1, association: .logicalUnit, kind: .naa, value: value)
+            #expect(!LinuxHost.isName(name, amongst: [unit]))
+        }
     }
 
     @Test

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Reservations
@@ -79,6 +80,17 @@ import Testing
         #expect(try disk.reservationCapabilities().compatibleReservationHandling)
     }
 
+    /// The status of a command that a session keeps out which has ended. A program that another test starts has this process'
+    /// descriptors until it is executed, and with them the session: for so long it stands.
+    private static func statusOnceEnded(_ command: SCSICommand, by unit: EmulatedLogicalUnit) -> SCSIStatus {
+        for _ in 0..<6000 {
+            let status = unit.send(command).status
+            guard status == .reservationConflict else { return status }
+            usleep(10_000)
+        }
+        return .reservationConflict
+    }
+
     /// The reservation ends with its session, and with the host's power.
     @Test func reserveEndsWithItsNexus() throws {
         do {
@@ -86,7 +98,7 @@ import Testing
             #expect(passing.send(.reserve6).status == .good)
             #expect(two.send(Self.read).status == .reservationConflict)
         }
-        #expect(two.send(Self.read).status == .good)
+        #expect(Self.statusOnceEnded(Self.read, by: two) == .good)
         two.mustReserveOut(.register, to: 2)
         two.mustReserveOut(.register, key: 2)
         #expect(one.send(.reserve6).status == .good)
@@ -99,7 +111,7 @@ import Testing
             let passing = try image.settledUnit(3)
             #expect(passing.send(.reserve6).status == .good)
         }
-        #expect(two.send(.reserve6).status == .good)
+        #expect(Self.statusOnceEnded(.reserve6, by: two) == .good)
         #expect(one.send(.reserve6).status == .reservationConflict)
         let again = try image.settledUnit(3)
         #expect(again.send(.release6).status == .good)

@@ -170,7 +170,7 @@ extension LinuxHost {
     static func isName(_ name: String, amongst identifiers: [DeviceIdentifier]) -> Bool {
         let own = DeviceIdentifier.list(wwid: name)
         return identifiers.contains { identifier in
-            identifier.association == .logicalUnit
+            identifier.association == .logicalUnit && identifier.isWorldWide
                 && own.contains { $0.kind == identifier.kind && $0.value == identifier.value }
         }
     }

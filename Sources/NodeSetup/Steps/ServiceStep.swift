@@ -57,7 +57,8 @@ struct ServiceStep: SetupStep {
             }
             session.tell("\(SetupPaths.service) starts with the host")
         }
-        guard session.host.hasServiceManager else { return }
+        // Where nothing of it runs, whatever starts it later has it read everything.
+        guard session.host.hasServiceManager else { return try session.didRestart() }
         let isActive = try await session.isServiceActive
         guard !isActive || session.needsRestart else { return }
         try await start(session)

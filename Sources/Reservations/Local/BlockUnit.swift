@@ -155,6 +155,18 @@ extension UnitIdentity {
 }
 
 extension DeviceIdentifier {
+    /// Whether nobody else's unit may have it: an NAA identifier that is assigned locally may (SPC-3 7.6.3.6.4), and one of company
+    /// zero, which tgtd makes of a target's and a unit's number alone.
+    package var isWorldWide: Bool {
+        guard kind == .naa, let format = value.first.map({ $0 >> 4 }) else { return true }
+        switch format {
+        case 3: return false
+        // The company's 24 bits are behind the format's four.
+        case 5, 6: return value.count > 3 && (value[0] & 0xF, value[1], value[2], value[3] >> 4) != (0, 0, 0, 0)
+        default: return true
+        }
+    }
+
     /// The identifiers behind a kernel's `wwid`: `naa.` and `eui.` with hexadecimal digits, `uuid.` with dashes between; none for others.
     package static func list(wwid: String) -> [DeviceIdentifier] {
         let parts = wwid.split(separator: ".", maxSplits: 1)

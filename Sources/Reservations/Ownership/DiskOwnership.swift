@@ -278,7 +278,13 @@ extension Disk {
     /// Registers in such a way that registrations outlast a loss of power where the unit can do it. The bit of the last command
     /// counts for every registration on the unit, another node's included (SPC-3 6.12.3).
     private func persistently(_ registering: (_ persists: Bool) throws -> Void) throws {
-        guard (try? reservationCapabilities())?.persistThroughPowerLoss == true else { return try registering(false) }
+        var canPersist = false
+        do {
+            canPersist = try reservationCapabilities().persistThroughPowerLoss
+        } catch SCSIError.checkCondition, SCSIError.status, SCSIError.malformedResponse {
+            // A unit that does not tell what it can. One that did not answer has not said so, and would not answer more either.
+        }
+        guard canPersist else { return try registering(false) }
         do {
             try registering(true)
         } catch SCSIError.checkCondition(let sense)

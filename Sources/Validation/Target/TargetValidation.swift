@@ -124,7 +124,7 @@ public struct TargetValidation: Sendable {
 
     private static func kernelNames(_ identifiers: [DeviceIdentifier]) -> Set<String> {
         Set(
-            identifiers.filter { $0.association == .logicalUnit }.compactMap { identifier in
+            identifiers.filter { $0.association == .logicalUnit && $0.isWorldWide }.compactMap { identifier in
                 let digits = identifier.value.map { String($0 >> 4, radix: 16) + String($0 & 0xF, radix: 16) }.joined()
                 switch identifier.kind {
                 case .naa: return "naa." + digits
