@@ -223,11 +223,10 @@ public actor ClusterStorage: COMObject {
         return partitions
     }
 
-    /// Brings the disk online and does not wait for it. Where it is online already, its volumes are looked for once more, and
-    /// it is not online until they are found.
+    /// Brings the disk online and does not wait for it. Where it is online already, its volumes are looked for once more; whoever
+    /// asks meanwhile whether it is online hears what is found.
     func startOnline(_ name: StorageState.DiskName) throws {
         let number = try state.admit(.CprepDiskSetOnline, disk: name)
-        state.didTakeOffline(number)
         let turn = takeTurn(number)
         let (disk, holder, logger, earlier) = (environment.disks[number], holder, logger, starting[number])
         let start = Task { [weak self] in
@@ -300,6 +299,9 @@ public actor ClusterStorage: COMObject {
     func isOnline(_ name: StorageState.DiskName) async throws {
         let number = try state.admit(.CprepDiskIsOnline, disk: name)
         guard state.disks[number].isOnline else { throw Win32Error.notReady }
+        if let start = starting[number], case .success(let partitions) = await start.result {
+            state.didBringOnline(number, partitions: partitions)
+        }
         guard await stillOnline(number) else { throw Win32Error.notReady }
     }
 
